@@ -1,0 +1,36 @@
+package gateway
+
+import (
+	"context"
+
+	"github.com/swindon-go/swindon/internal/port"
+)
+
+// Bus is the fabric between nodes and backends as a session pool needs it; package broker has the real one over NATS,
+// broker/memory one in memory. All methods may be called concurrently.
+//
+// Two lanes keep order where it matters: what one node sends on the ordered lane (Publish, Request with LaneOrdered)
+// arrives at another node's Intake in the order of sending.
+type Bus interface {
+	// Up tells whether NATS is connected and this node's permanent interest is known there. While it is false no
+	// subscribe may be acknowledged (decision D44), and Publish and Request fail with port.ErrUnavailable.
+	Up() bool
+	// Publish hands m to the ordered lane and does not wait. It fails with port.ErrUnavailable while NATS is away and
+	// with port.ErrTooLarge beyond MaxPayload. m.Data may be reused when it returns.
+	Publish(m port.Message) error
+	// Flush returns when the server has processed everything that was published before the call. Callers that wait at
+	// the same time share one round trip. It fails with the context's error or port.ErrUnavailable; then what was
+	// published may or may not have been sent.
+	Flush(ctx context.Context) error
+	// Request sends m on a lane and waits for the one answer. Errors: port.ErrNoResponders (nobody got it),
+	// port.ErrUnavailable (not sent), port.ErrTooLarge, port.ErrTimeout or the context's error (may have been got).
+	Request(ctx context.Context, lane port.Lane, m port.Message) (port.Message, error)
+	// Intake subscribes to all subjects for the life of the bus and hands their messages one by one, in the order of
+	// arrival, to handle, which must not block for long. stop ends it and returns when handle runs no more.
+	Intake(subjects []string, handle func(port.Message)) (stop func(), err error)
+	// Serve answers requests of a subject as a member of a queue group; each message is handed to exactly one member
+	// of the group. handle is called in turn and must not block; it answers by Publish to m.Reply.
+	Serve(subject, queue string, handle func(port.Message)) (stop func(), err error)
+	// MaxPayload is the largest Data that may be sent, in bytes.
+	MaxPayload() int64
+}

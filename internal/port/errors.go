@@ -1,0 +1,26 @@
+package port
+
+import "errors"
+
+// Sentinel errors of the joints. Each may be wrapped; ask with errors.Is.
+var (
+	// ErrNoResponders says that nobody listens on the subject of a request. Nobody got it: it may be sent again.
+	ErrNoResponders = errors.New("no responders")
+	// ErrUnavailable says that NATS is known to be away: nothing was sent.
+	ErrUnavailable = errors.New("nats unavailable")
+	// ErrRevision says that a compare-and-swap found another revision than expected.
+	ErrRevision = errors.New("wrong revision")
+	// ErrTooLarge says that a message, body or reply exceeds its limit.
+	ErrTooLarge = errors.New("too large")
+	// ErrStoreFull says that a bucket has reached its bound.
+	ErrStoreFull = errors.New("store full")
+	// ErrQueueFull says that a destination takes no further request at the moment: it was not sent.
+	ErrQueueFull = errors.New("queue full")
+	// ErrQueueTimeout says that a request waited its whole queue time for a free backend: it was not sent.
+	ErrQueueTimeout = errors.New("queue timeout")
+	// ErrTimeout says that a backend did not answer in time. It may have got the request.
+	ErrTimeout = errors.New("request timeout")
+	// ErrGone says that the thing a command was meant for exists no longer: a connection, a session pool, a
+	// destination.
+	ErrGone = errors.New("gone")
+)
