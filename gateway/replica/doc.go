@@ -1,0 +1,2 @@
+// Package replica holds the lattice documents of one node.
+package replica

@@ -1,0 +1,2 @@
+// Package access decides whether a request may go on: the authorizers of the configuration.
+package access
