@@ -1,0 +1,148 @@
+package backend
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/swindon-go/swindon/internal/names"
+	"github.com/swindon-go/swindon/internal/port"
+)
+
+// NATS is one entry of nats-destinations: it bounds the requests in flight and repeats those that nobody got. All
+// session pools share it.
+type NATS struct {
+	name     string
+	cfg      atomic.Pointer[NATSConfig]
+	req      Requester
+	inFlight atomic.Int64
+}
+
+// NewNATS returns a destination that sends its requests by req.
+func NewNATS(name string, cfg NATSConfig, req Requester) *NATS {
+	n := &NATS{name: name, req: req}
+	n.Apply(cfg)
+	return n
+}
+
+// Apply changes the settings for requests that begin from now on.
+func (n *NATS) Apply(cfg NATSConfig) { n.cfg.Store(&cfg) }
+
+// InFlight is the number of requests under way.
+func (n *NATS) InFlight() int64 { return n.inFlight.Load() }
+
+// Waits between two attempts to find a responder (decision D14).
+const (
+	firstRetry = 10 * time.Millisecond
+	lastRetry  = 100 * time.Millisecond
+)
+
+// errRequestTooLarge tells a request that NATS will not carry (413, decision D18) from a reply that is too large (500).
+var errRequestTooLarge = fmt.Errorf("request over NATS: %w", port.ErrTooLarge)
+
+// sender is what a NATS request says about who it is made for; empty values are left out.
+type sender struct {
+	conn, user, auth, requestID string
+}
+
+// request sends one request, again while nobody listens, until no-responders-timeout. A timeout is never repeated: the
+// backend may have got the request (decision D14).
+func (n *NATS) request(ctx context.Context, subject string, who sender, body []byte) (port.Message, error) {
+	cfg := n.cfg.Load()
+	if n.inFlight.Add(1) > int64(cfg.MaxInFlight) {
+		n.inFlight.Add(-1)
+		return port.Message{}, port.ErrQueueFull
+	}
+	defer n.inFlight.Add(-1)
+	start := time.Now()
+	deadline := start.Add(cfg.MaxRequestTimeout)
+	ctx, cancel := context.WithDeadlineCause(ctx, deadline, port.ErrTimeout)
+	defer cancel()
+	m := port.Message{Subject: subject, Header: who.header(deadline), Data: body}
+	wait := firstRetry
+	for attempt := 1; ; attempt++ {
+		if attempt > 1 {
+			m.Header = who.header(deadline)
+			m.Header[port.HeaderAttempt] = []string{strconv.Itoa(attempt)}
+		}
+		reply, err := n.req.Request(ctx, port.LaneCalls, m)
+		if err == nil {
+			return reply, nil
+		}
+		if errors.Is(err, port.ErrTooLarge) {
+			return port.Message{}, errRequestTooLarge
+		}
+		if !errors.Is(err, port.ErrNoResponders) {
+			return port.Message{}, causeOf(ctx, err)
+		}
+		if time.Since(start)+wait > cfg.NoRespondersTimeout {
+			return port.Message{}, err
+		}
+		if err := pause(ctx, wait); err != nil {
+			return port.Message{}, causeOf(ctx, err)
+		}
+		wait = min(2*wait, lastRetry)
+	}
+}
+
+// header builds the headers of a request. The map and the one array behind all its values are new for each attempt,
+// since whoever carries a message may keep them.
+func (s sender) header(deadline time.Time) port.Header {
+	v := []string{
+		"application/json", strconv.FormatInt(deadline.UnixMilli(), 10), "1", s.conn, s.user, s.auth, s.requestID,
+	}
+	h := make(port.Header, len(v))
+	h["Content-Type"] = v[0:1:1]
+	h[port.HeaderDeadline] = v[1:2:2]
+	h[port.HeaderAttempt] = v[2:3:3]
+	for i, name := range [...]string{port.HeaderConn, port.HeaderUser, port.HeaderAuth, port.HeaderRequestID} {
+		if i += 3; v[i] != "" {
+			h[name] = v[i : i+1 : i+1]
+		}
+	}
+	return h
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// causeOf prefers why a context ended (the client left, our deadline passed) to the bare fact.
+func causeOf(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+// serviceError reads the error of a NATS service's reply: ok is false when the reply is no error. A code outside
+// 400–599 is 500 (decision D14).
+func serviceError(m port.Message) (status int, ok bool) {
+	text := m.Header.Get(port.HeaderErrorCode)
+	if text == "" {
+		if m.Header.Get(port.HeaderError) != "" {
+			return 500, true
+		}
+		return 0, false
+	}
+	code, err := strconv.Atoi(text)
+	if err != nil || code < 400 || code > 599 {
+		return 500, true
+	}
+	return code, true
+}
+
+// callSubject is where a method of this destination is served.
+func (n *NATS) callSubject(space names.Space, m names.Method) (string, bool) {
+	return space.Call(n.cfg.Load().Subject, m)
+}

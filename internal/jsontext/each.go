@@ -1,0 +1,21 @@
+package jsontext
+
+// Each calls f for each element of a checked array, in order, until f returns false. It calls f never when data is no
+// array. Unlike Elements it needs no memory, however long the array.
+func Each(data []byte, f func(element Value) bool) {
+	i := skipSpace(data, 0)
+	if i >= len(data) || data[i] != '[' {
+		return
+	}
+	for {
+		i = skipSpace(data, i+1)
+		end := skipValue(data, i)
+		if end == i || !f(data[i:end:end]) {
+			return
+		}
+		i = skipSpace(data, end)
+		if i >= len(data) || data[i] != ',' {
+			return
+		}
+	}
+}
