@@ -12,8 +12,8 @@ type Space struct{ root string }
 
 // NewSpace checks the prefix ([A-Za-z0-9-]+, at most MaxRoot bytes) and returns the pool's subjects.
 func NewSpace(prefix string, pool Pool) (Space, error) {
-	if prefix == "" || len(prefix) > MaxRoot || strings.Contains(prefix, "_") || !all(prefix, plain) {
-		return Space{}, fmt.Errorf("prefix %q: %w", prefix, ErrSyntax)
+	if _, err := ParsePrefix(prefix); err != nil {
+		return Space{}, err
 	}
 	return Space{root: prefix + "." + string(pool)}, nil
 }

@@ -1,0 +1,236 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/swindon-go/swindon/internal/names"
+	"github.com/swindon-go/swindon/internal/port"
+)
+
+// Bounds that are no configuration keys.
+const (
+	// settleTimeout bounds how long Open waits for NATS, and Intake and Serve for their interest to be known.
+	settleTimeout = 2 * time.Second
+	// payloadRoom is what the embedded server's payload limit allows beyond the largest body (decision D18).
+	payloadRoom = 64 << 10
+)
+
+// PoolLimit is what one session pool needs of the broker.
+type PoolLimit struct {
+	// Name of the session pool; its buckets and messages are named after it.
+	Name names.Pool
+	// MaxMessage is the largest body or frame that the pool allows, in bytes.
+	MaxMessage int64
+}
+
+// Deps is what Open is given besides the configuration. Log and Node are required.
+type Deps struct {
+	// Log takes our own lines and those of the embedded server.
+	Log *slog.Logger
+	// Metrics takes the broker's metrics; nil: none are kept.
+	Metrics prometheus.Registerer
+	// Node names this process on NATS.
+	Node names.NodeID
+	// Pools lists the session pools that exist at the start.
+	Pools []PoolLimit
+	// Subjects lists the subjects of the NATS destinations, such as "rpc", below which backends may serve calls.
+	Subjects []string
+	// Mesh makes the embedded server one of a cluster (decision D45).
+	Mesh MeshConfig
+	// OnGap is told that messages of an intake were lost, or may have been: reason is "overflow" or "reconnect". It is
+	// called from the broker's goroutines and must not block. May be nil.
+	OnGap func(reason string)
+}
+
+// Broker is this node's part of the fabric. All methods may be called concurrently.
+type Broker struct {
+	cfg    Config
+	deps   Deps
+	log    *slog.Logger
+	bus    *link
+	calls  *link
+	flush  *flushGroup
+	server *embedded // nil with an external cluster
+	stores *stores
+	m      *metrics
+
+	mu      sync.Mutex // guards the following
+	intakes map[*intake]struct{}
+	closed  bool
+}
+
+// Open starts the embedded server, or connects to the external one, and returns when both connections are up. When an
+// external server is away it returns after at most two seconds all the same: then Up is false and the broker keeps
+// trying (decision D44). Errors are those that waiting does not heal: a port in use, a file that cannot be read.
+// The caller ends it with Close.
+func Open(ctx context.Context, cfg Config, deps Deps) (*Broker, error) {
+	if deps.OnGap == nil {
+		deps.OnGap = func(string) {}
+	}
+	m, err := newMetrics(deps.Metrics)
+	if err != nil {
+		return nil, fmt.Errorf("broker: %w", err)
+	}
+	b := &Broker{cfg: cfg, deps: deps, log: deps.Log, m: m, intakes: map[*intake]struct{}{}}
+	var target []nats.Option
+	if len(cfg.URL) == 0 {
+		b.server, err = startEmbedded(cfg, deps)
+		if err != nil {
+			m.unregister()
+			return nil, fmt.Errorf("embedded nats: %w", err)
+		}
+		target = b.server.options()
+	} else if target, err = externalOptions(cfg); err != nil {
+		m.unregister()
+		return nil, fmt.Errorf("nats: %w", err)
+	}
+	b.bus = newLink(port.LaneOrdered, cfg.URL, target, b)
+	b.calls = newLink(port.LaneCalls, cfg.URL, target, b)
+	b.flush = newFlushGroup(b.bus.roundTrip)
+	b.stores = newStores(b)
+	b.bus.start()
+	b.calls.start()
+	if err := b.awaitStart(ctx); err != nil {
+		b.Close(context.WithoutCancel(ctx))
+		return nil, err
+	}
+	return b, nil
+}
+
+// awaitStart waits until both connections are up; an external server may be away.
+func (b *Broker) awaitStart(ctx context.Context) error {
+	wait, cancel := context.WithTimeout(ctx, settleTimeout)
+	defer cancel()
+	for _, l := range []*link{b.bus, b.calls} {
+		if err := l.awaitUp(wait); err != nil {
+			if ctx.Err() != nil {
+				return fmt.Errorf("nats: %w", ctx.Err())
+			}
+			if b.server != nil {
+				return errors.New("embedded nats: no connection to it")
+			}
+			b.log.Warn("nats is not reachable, trying on", "lane", l.lane.String())
+			return nil
+		}
+	}
+	return b.stores.ensure(ctx)
+}
+
+// Up tells whether both connections are there and all interest is known to the server.
+func (b *Broker) Up() bool { return b.bus.up.Load() && b.calls.up.Load() }
+
+// MaxPayload is the largest message that may be sent, in bytes: what the connected server said, or before the first
+// connection what the embedded one would have been given.
+func (b *Broker) MaxPayload() int64 {
+	if n := b.bus.maxPayload.Load(); n > 0 {
+		return n
+	}
+	return payloadFor(b.deps.Pools)
+}
+
+// Publish sends m on the ordered lane and does not wait. Errors: port.ErrUnavailable, port.ErrTooLarge.
+func (b *Broker) Publish(m port.Message) error { return b.bus.publish(m) }
+
+// Flush returns when the server has processed what was published before the call. Callers that wait at the same time
+// share one round trip: one that arrives while a flush runs waits for the next.
+func (b *Broker) Flush(ctx context.Context) error { return b.flush.wait(ctx) }
+
+// Request sends m on a lane and waits for the first answer. Errors: port.ErrNoResponders, port.ErrUnavailable (not
+// sent), port.ErrTooLarge, port.ErrTimeout (no answer in time, or the connection was lost meanwhile) or ctx's error.
+func (b *Broker) Request(ctx context.Context, lane port.Lane, m port.Message) (port.Message, error) {
+	if lane == port.LaneOrdered {
+		return b.bus.request(ctx, m)
+	}
+	return b.calls.request(ctx, m)
+}
+
+// Intake subscribes to all subjects on the bus and hands what arrives, in the order of arrival, to handle, one by one.
+// When it returns, the interest is known to the server, unless NATS is away: then it is before Up is true again.
+// handle must not block for long, or the newest messages are dropped and OnGap is called. stop must not be called from
+// within handle; messages that wait then are dropped.
+func (b *Broker) Intake(subjects []string, handle func(port.Message)) (stop func(), err error) {
+	return b.take(b.bus, subjects, "", handle)
+}
+
+// Serve answers requests of a subject as a member of a queue group, on the calls connection; handle's answers go out
+// on the bus. Otherwise it is like Intake.
+func (b *Broker) Serve(subject, queue string, handle func(port.Message)) (stop func(), err error) {
+	return b.take(b.calls, []string{subject}, queue, handle)
+}
+
+func (b *Broker) take(l *link, subjects []string, queue string, handle func(port.Message)) (func(), error) {
+	in := newIntake(handle, b.gap, b.m)
+	if err := b.register(in); err != nil {
+		return nil, err
+	}
+	for _, s := range subjects {
+		if err := in.subscribe(l, s, queue); err != nil {
+			b.unregister(in)
+			return nil, fmt.Errorf("subscribe to %q: %w", s, err)
+		}
+	}
+	l.settle()
+	return sync.OnceFunc(func() { b.unregister(in) }), nil
+}
+
+func (b *Broker) register(in *intake) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return fmt.Errorf("broker closed: %w", port.ErrUnavailable)
+	}
+	b.intakes[in] = struct{}{}
+	in.start()
+	return nil
+}
+
+func (b *Broker) unregister(in *intake) {
+	in.stop()
+	b.mu.Lock()
+	delete(b.intakes, in)
+	b.mu.Unlock()
+}
+
+func (b *Broker) gap(reason string) {
+	b.m.gaps.WithLabelValues(reason).Inc()
+	b.deps.OnGap(reason)
+}
+
+// Close ends intakes, connections and the embedded server, and removes its temporary folder. What was published before
+// is flushed first, for as long as ctx allows. A second call does nothing.
+func (b *Broker) Close(ctx context.Context) {
+	b.mu.Lock()
+	if b.closed {
+		b.mu.Unlock()
+		return
+	}
+	b.closed = true
+	open := make([]*intake, 0, len(b.intakes))
+	for in := range b.intakes {
+		open = append(open, in)
+	}
+	b.mu.Unlock()
+
+	if b.bus.up.Load() {
+		if err := b.Flush(ctx); err != nil {
+			b.log.Warn("the last messages may not have reached nats", "err", err)
+		}
+	}
+	for _, in := range open {
+		b.unregister(in)
+	}
+	b.bus.stop()
+	b.calls.stop()
+	if b.server != nil {
+		b.server.stop()
+	}
+	b.m.unregister()
+}
