@@ -13,6 +13,9 @@ import (
 
 const testNode = names.NodeID("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")
 
+// patience bounds each wait of a test.
+const patience = 20 * time.Second
+
 func testDeps(t *testing.T) Deps {
 	t.Helper()
 	return Deps{
@@ -35,7 +38,7 @@ func open(t *testing.T, cfg Config, deps Deps) *Broker {
 // ctx bounds one wait of a test.
 func ctx(t *testing.T) context.Context {
 	t.Helper()
-	c, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	c, cancel := context.WithTimeout(t.Context(), patience)
 	t.Cleanup(cancel)
 	return c
 }

@@ -1,0 +1,197 @@
+package memory
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/swindon-go/swindon/internal/port"
+)
+
+// Bus is one node's part of a Network. It does what broker.Broker does. All methods may be called concurrently.
+type Bus struct {
+	net *Network
+
+	// The following are guarded by net.mu.
+	down bool
+	drop func(port.Message) bool
+	wire wire
+	gap  func(reason string)
+}
+
+var errSubject = errors.New("bad subject")
+
+// Up tells whether the node is connected.
+func (b *Bus) Up() bool {
+	b.net.mu.Lock()
+	defer b.net.mu.Unlock()
+	return !b.down
+}
+
+// MaxPayload is the largest Data that may be sent, in bytes.
+func (b *Bus) MaxPayload() int64 { return b.net.maxPayload }
+
+// Publish sends m on the ordered lane.
+func (b *Bus) Publish(m port.Message) error {
+	b.net.mu.Lock()
+	defer b.net.mu.Unlock()
+	if err := b.check(m); err != nil {
+		return err
+	}
+	m = own(m)
+	if b.drop != nil && b.drop(m) {
+		return nil
+	}
+	b.enqueue(func() { b.net.route(b, port.LaneOrdered, m) }, nil)
+	return nil
+}
+
+// check tells why m cannot be sent. The caller holds net.mu.
+func (b *Bus) check(m port.Message) error {
+	switch {
+	case b.down:
+		return port.ErrUnavailable
+	case int64(len(m.Data)) > b.net.maxPayload:
+		return fmt.Errorf("message of %d bytes: %w", len(m.Data), port.ErrTooLarge)
+	case m.Subject == "" || strings.ContainsAny(m.Subject, " \t\r\n"):
+		return fmt.Errorf("%w %q", errSubject, m.Subject)
+	}
+	return nil
+}
+
+// own returns a copy of m that shares nothing with the sender's.
+func own(m port.Message) port.Message {
+	m.Data = bytes.Clone(m.Data)
+	m.Header = maps.Clone(m.Header)
+	return m
+}
+
+// Flush returns when everything that was published before has been routed.
+func (b *Bus) Flush(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	b.net.mu.Lock()
+	if b.down {
+		b.net.mu.Unlock()
+		return port.ErrUnavailable
+	}
+	done := make(chan error, 1)
+	b.enqueue(func() { done <- nil }, func() { done <- port.ErrUnavailable })
+	b.net.mu.Unlock()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Request sends m on a lane and waits for the first answer.
+func (b *Bus) Request(ctx context.Context, lane port.Lane, m port.Message) (port.Message, error) {
+	if err := ctx.Err(); err != nil {
+		return port.Message{}, ended(err)
+	}
+	b.net.mu.Lock()
+	if err := b.check(m); err != nil {
+		b.net.mu.Unlock()
+		return port.Message{}, err
+	}
+	m = own(m)
+	var w *waiter
+	m.Reply, w = b.net.newInbox(b)
+	if b.drop == nil || !b.drop(m) {
+		b.sendRequest(lane, m)
+	}
+	b.net.mu.Unlock()
+	select {
+	case a := <-w.ch:
+		return a.m, a.err
+	case <-ctx.Done():
+	}
+	b.net.mu.Lock()
+	defer b.net.mu.Unlock()
+	delete(b.net.waiting, m.Reply)
+	select {
+	case a := <-w.ch:
+		return a.m, a.err
+	default:
+		return port.Message{}, ended(ctx.Err())
+	}
+}
+
+// sendRequest puts a request on its way. The caller holds net.mu.
+func (b *Bus) sendRequest(lane port.Lane, m port.Message) {
+	send := func() {
+		if b.net.route(b, lane, m) == 0 {
+			b.net.fail(m.Reply, port.ErrNoResponders)
+		}
+	}
+	if lane == port.LaneOrdered || b.wire.stalled {
+		b.enqueue(send, nil)
+		return
+	}
+	if b.wire.delay == 0 {
+		send()
+		return
+	}
+	time.AfterFunc(b.wire.delay, func() {
+		b.net.mu.Lock()
+		defer b.net.mu.Unlock()
+		if !b.down {
+			send()
+		}
+	})
+}
+
+// fail ends the request that waits at a reply subject. The caller holds mu.
+func (n *Network) fail(reply string, err error) {
+	if w := n.waiting[reply]; w != nil {
+		delete(n.waiting, reply)
+		w.ch <- answer{err: err}
+	}
+}
+
+// Intake subscribes to all subjects on the ordered lane.
+func (b *Bus) Intake(subjects []string, handle func(port.Message)) (stop func(), err error) {
+	return b.take(port.LaneOrdered, subjects, "", handle)
+}
+
+// Serve takes requests of a subject as a member of a queue group.
+func (b *Bus) Serve(subject, queue string, handle func(port.Message)) (stop func(), err error) {
+	return b.take(port.LaneCalls, []string{subject}, queue, handle)
+}
+
+func (b *Bus) take(lane port.Lane, subjects []string, queue string, handle func(port.Message)) (func(), error) {
+	in := &intake{handle: handle, gap: b.tellGap, limit: intakeBytes}
+	b.net.mu.Lock()
+	defer b.net.mu.Unlock()
+	for _, s := range subjects {
+		if s == "" || strings.ContainsAny(s, " \t\r\n") {
+			return nil, fmt.Errorf("%w %q", errSubject, s)
+		}
+	}
+	for _, s := range subjects {
+		b.net.subs = append(b.net.subs, &subscription{bus: b, lane: lane, pattern: s, queue: queue, in: in})
+	}
+	return sync.OnceFunc(func() {
+		b.net.mu.Lock()
+		b.net.subs = slices.DeleteFunc(b.net.subs, func(s *subscription) bool { return s.in == in })
+		b.net.mu.Unlock()
+		in.stop()
+	}), nil
+}
+
+// ended gives the end of a context its meaning at the joint: a deadline is port.ErrTimeout too.
+func ended(err error) error {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("%w: %w", port.ErrTimeout, err)
+	}
+	return err
+}
