@@ -1,0 +1,91 @@
+package ws
+
+import (
+	"runtime"
+	"sync"
+)
+
+// Group is what connections share so that an idle one costs no more than its reader: the flushers that write outboxes
+// to the network, the clock for pings, and the buffers. It runs goroutines only while there is something to write and
+// needs no closing. Its methods may be called from any goroutine.
+type Group struct {
+	flushers queue
+	clock    clock
+
+	readBuffers  sync.Pool // *readBuffer
+	writeBuffers sync.Pool // *writeBuffer
+	batches      sync.Pool // *batch
+
+	mu   sync.Mutex // protects last
+	last *Options
+}
+
+// share returns a pointer to options equal to o; connections with the same options share one.
+func (g *Group) share(o Options) *Options {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.last == nil || *g.last != o {
+		g.last = &o
+	}
+	return g.last
+}
+
+// NewGroup returns a Group with as many flushers as there are processors.
+func NewGroup() *Group {
+	g := &Group{}
+	g.flushers.max = runtime.GOMAXPROCS(0)
+	return g
+}
+
+// readBufferSize is what one read takes at most. Connections have no buffer of their own: a reader takes one when bytes
+// have arrived and gives it back before it waits again.
+const readBufferSize = 16 << 10
+
+type readBuffer [readBufferSize]byte
+
+func (g *Group) getReadBuffer() *readBuffer {
+	if b, ok := g.readBuffers.Get().(*readBuffer); ok {
+		return b
+	}
+	return new(readBuffer)
+}
+
+func (g *Group) putReadBuffer(b *readBuffer) { g.readBuffers.Put(b) }
+
+// writeBufferSize is what one write of gathered small frames holds at most.
+const writeBufferSize = 64 << 10
+
+type writeBuffer [writeBufferSize]byte
+
+func (g *Group) getWriteBuffer() *writeBuffer {
+	if b, ok := g.writeBuffers.Get().(*writeBuffer); ok {
+		return b
+	}
+	return new(writeBuffer)
+}
+
+func (g *Group) putWriteBuffer(b *writeBuffer) { g.writeBuffers.Put(b) }
+
+// batch is the list of frames that wait in one outbox. Only outboxes with frames in them have one.
+type batch struct {
+	frames []Frame
+}
+
+// keptFrames bounds the capacity of the lists that are kept for reuse.
+const keptFrames = 256
+
+func (g *Group) getBatch() *batch {
+	if b, ok := g.batches.Get().(*batch); ok {
+		return b
+	}
+	return &batch{frames: make([]Frame, 0, 4)}
+}
+
+func (g *Group) putBatch(b *batch) {
+	if b == nil || cap(b.frames) > keptFrames {
+		return
+	}
+	clear(b.frames)
+	b.frames = b.frames[:0]
+	g.batches.Put(b)
+}
