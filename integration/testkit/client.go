@@ -1,0 +1,179 @@
+package testkit
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Response is a response as it was on the wire.
+type Response struct {
+	Head    string // everything up to the empty line
+	Proto   string
+	Status  int
+	Reason  string
+	Headers []Header
+	Body    string
+}
+
+// Get is the value of a header; several are joined with " | ", so that a test sees duplicates.
+func (r *Response) Get(name string) string { return strings.Join(r.All(name), " | ") }
+
+// All is the values of a header.
+func (r *Response) All(name string) []string {
+	var values []string
+	for _, h := range r.Headers {
+		if strings.EqualFold(h.Name, name) {
+			values = append(values, h.Value)
+		}
+	}
+	return values
+}
+
+// Client is one raw connection to a server.
+type Client struct {
+	t testing.TB
+	net.Conn
+	r *bufio.Reader
+}
+
+// Dial connects; reads fail after Patience.
+func Dial(t testing.TB, addr string) *Client {
+	t.Helper()
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	_ = conn.SetReadDeadline(time.Now().Add(Patience))
+	return &Client{t: t, Conn: conn, r: bufio.NewReader(conn)}
+}
+
+// Send writes a text as it is.
+func (c *Client) Send(text string) {
+	c.t.Helper()
+	if _, err := io.WriteString(c.Conn, text); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// Response reads the response to a request with this method.
+func (c *Client) Response(method string) *Response {
+	c.t.Helper()
+	r, err := readResponse(c.r, method)
+	if err != nil {
+		c.t.Fatalf("reading a response: %v", err)
+	}
+	return r
+}
+
+// Closed waits until the server closes, and fails when it sends something else before.
+func (c *Client) Closed() {
+	c.t.Helper()
+	_ = c.SetReadDeadline(time.Now().Add(Patience))
+	rest, err := io.ReadAll(c.r)
+	if netErr, ok := err.(net.Error); ok && netErr.Timeout() {
+		c.t.Errorf("the server does not close the connection")
+	}
+	if len(rest) > 0 {
+		c.t.Errorf("the server sent %q before it closed", short(string(rest)))
+	}
+}
+
+// Silent fails when the server sends something, or closes, within Quiet.
+func (c *Client) Silent() {
+	c.t.Helper()
+	_ = c.SetReadDeadline(time.Now().Add(Quiet))
+	b, err := c.r.Peek(1)
+	_ = c.SetReadDeadline(time.Now().Add(Patience))
+	if netErr, ok := err.(net.Error); !ok || !netErr.Timeout() {
+		c.t.Errorf("the server is not silent: %q, %v", b, err)
+	}
+}
+
+// Do sends one request on a connection of its own and returns the response.
+func Do(t testing.TB, addr, request string) *Response {
+	t.Helper()
+	c := Dial(t, addr)
+	defer func() { _ = c.Close() }()
+	c.Send(request)
+	method, _, _ := strings.Cut(strings.TrimLeft(request, "\r\n"), " ")
+	return c.Response(method)
+}
+
+// HTTP makes the text of an HTTP/1.1 request to localhost; headers are lines. A body gets its length.
+func HTTP(method, target, body string, headers ...string) string {
+	text := method + " " + target + " HTTP/1.1\r\nHost: localhost\r\n"
+	for _, h := range headers {
+		text += h + "\r\n"
+	}
+	if body != "" {
+		text += "Content-Length: " + strconv.Itoa(len(body)) + "\r\n"
+	}
+	return text + "\r\n" + body
+}
+
+// Get asks for a target.
+func Get(t testing.TB, addr, target string, headers ...string) *Response {
+	t.Helper()
+	return Do(t, addr, HTTP("GET", target, "", headers...))
+}
+
+func readResponse(r *bufio.Reader, method string) (*Response, error) {
+	response := &Response{}
+	first := true
+	for {
+		line, err := r.ReadString('\n')
+		if err != nil {
+			return nil, err
+		}
+		line = strings.TrimRight(line, "\r\n")
+		if line == "" {
+			break
+		}
+		response.Head += line + "\r\n"
+		if first {
+			first = false
+			var status string
+			response.Proto, status, _ = strings.Cut(line, " ")
+			status, response.Reason, _ = strings.Cut(status, " ")
+			if response.Status, err = strconv.Atoi(status); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		name, value, _ := strings.Cut(line, ":")
+		response.Headers = append(response.Headers, Header{name, strings.TrimSpace(value)})
+	}
+	return response, response.readBody(r, method)
+}
+
+func (r *Response) readBody(reader *bufio.Reader, method string) error {
+	if method == http.MethodHead || r.Status == http.StatusNoContent || r.Status == http.StatusNotModified || r.Status < 200 {
+		return nil
+	}
+	if strings.EqualFold(r.Get("Transfer-Encoding"), "chunked") {
+		request := &Request{}
+		err := request.readChunks(reader)
+		r.Body = request.Body
+		return err
+	}
+	if r.Get("Content-Length") == "" {
+		body, err := io.ReadAll(reader)
+		r.Body = string(body)
+		return err
+	}
+	length, err := strconv.Atoi(r.Get("Content-Length"))
+	if err != nil {
+		return err
+	}
+	body := make([]byte, length)
+	_, err = io.ReadFull(reader, body)
+	r.Body = string(body)
+	return err
+}
