@@ -23,4 +23,8 @@ var (
 	// ErrGone says that the thing a command was meant for exists no longer: a connection, a session pool, a
 	// destination.
 	ErrGone = errors.New("gone")
+	// ErrLimit says that a configured limit, such as the number of subscriptions, forbids it: nothing was applied.
+	ErrLimit = errors.New("limit reached")
+	// ErrMalformed says that what was sent is not what the other end understands: nothing was applied.
+	ErrMalformed = errors.New("malformed")
 )

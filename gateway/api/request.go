@@ -1,0 +1,97 @@
+package api
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"sync"
+
+	"github.com/swindon-go/swindon/internal/jsontext"
+)
+
+// request is one request on its way through the handler.
+type request struct {
+	*Handler
+	s     *Settings
+	w     http.ResponseWriter
+	r     *http.Request
+	route routed
+}
+
+// maxPooled is the largest body buffer that is kept for the next request, in bytes.
+const maxPooled = 64 << 10
+
+var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// serve checks the body and acts.
+func (q *request) serve() {
+	kind := q.route.endpoint.body()
+	if kind == bodyJSON && !q.pool.Weak() && !jsontext.IsMediaType(q.r.Header["Content-Type"]) {
+		q.status(q.w, http.StatusBadRequest)
+		return
+	}
+	buf := buffers.Get().(*bytes.Buffer)
+	defer func() {
+		if buf.Cap() <= maxPooled {
+			buf.Reset()
+			buffers.Put(buf)
+		}
+	}()
+	if code := q.read(buf, kind); code != 0 {
+		q.status(q.w, code)
+		return
+	}
+	q.answer(q.act(buf.Bytes()))
+}
+
+// read reads and checks the body. A status other than 0 is the answer.
+func (q *request) read(buf *bytes.Buffer, kind bodyKind) int {
+	limit := q.s.MaxPayloadSize
+	switch {
+	case q.r.ContentLength > limit:
+		return http.StatusRequestEntityTooLarge
+	case q.r.ContentLength == 0:
+	default:
+		n, err := buf.ReadFrom(io.LimitReader(q.r.Body, limit+1))
+		switch {
+		case err != nil:
+			return http.StatusBadRequest
+		case n > limit:
+			return http.StatusRequestEntityTooLarge
+		}
+	}
+	switch {
+	case kind == bodyNone && buf.Len() > 0, kind == bodyJSON && jsontext.Check(buf.Bytes()) != nil:
+		return http.StatusBadRequest
+	}
+	return 0
+}
+
+// act does what the request asks for.
+func (q *request) act(body []byte) error {
+	ctx := q.r.Context()
+	switch q.route.endpoint {
+	case subscribe:
+		return q.pool.Subscribe(ctx, q.route.conn, q.route.topic)
+	case unsubscribe:
+		return q.pool.Unsubscribe(ctx, q.route.conn, q.route.topic)
+	case publish:
+		return q.pool.Publish(ctx, q.route.topic, body)
+	}
+	return q.later(body)
+}
+
+// later checks the requests of the endpoints that come with lattices and presence, and says that they are not there.
+func (q *request) later(body []byte) error {
+	switch q.route.endpoint {
+	case usersAttach, usersUpdate:
+		if !isUserList(body) {
+			return errBadBody
+		}
+	case latticeAttach, latticeUpdate:
+		if jsontext.Value(body).Kind() != jsontext.Object {
+			return errBadBody
+		}
+	}
+	return errNotYet
+}

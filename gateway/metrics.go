@@ -1,0 +1,106 @@
+package gateway
+
+import (
+	"sync/atomic"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/swindon-go/swindon/internal/ws"
+)
+
+// Metrics counts what the session pools of a process do. Prometheus and !SelfStatus read the same numbers (decision
+// D47).
+type Metrics struct {
+	connects, connections, framesReceived, pools atomic.Int64
+	active, inactive                             atomic.Int64
+	pubIn, pubOut, topics                        atomic.Int64
+	calls, callErrors, refused                   atomic.Int64
+	badMessages, notices, noticesLost            atomic.Int64
+
+	// WS counts what the websocket layer does.
+	WS *ws.Counters
+}
+
+// Stat is one number in the form of !SelfStatus (configuration §9.3).
+type Stat struct {
+	Group, Name string
+	// Counter tells a counter from a level.
+	Counter bool
+	Value   int64
+}
+
+type metric struct {
+	stat  Stat
+	prom  string
+	help  string
+	value func() int64
+}
+
+const (
+	groupChat   = "websockets.swindon_chat"
+	groupPubsub = "websockets.swindon_chat.pubsub"
+)
+
+// list is the one list of all numbers. Those without a group have no name in !SelfStatus.
+func (m *Metrics) list() []metric {
+	counter := func(group, name, prom, help string, v func() int64) metric {
+		return metric{Stat{group, name, true, 0}, prom, help, v}
+	}
+	level := func(group, name, prom, help string, v func() int64) metric {
+		return metric{Stat{group, name, false, 0}, prom, help, v}
+	}
+	return []metric{
+		counter(groupChat, "connects", "connects_total", "Websockets accepted.", m.connects.Load),
+		level(groupChat, "connections", "connections", "Websockets open, those being authorized included.", m.connections.Load),
+		counter(groupChat, "frames_received", "frames_received_total", "Requests received from clients.", m.framesReceived.Load),
+		counter(groupChat, "frames_sent", "frames_sent_total", "Frames queued for clients.", m.framesSent),
+		level(groupChat, "session_pools", "session_pools", "Session pools running.", m.pools.Load),
+		level(groupChat, "active_sessions", "active_sessions", "Sessions whose idle timeout has not passed.", m.active.Load),
+		level(groupChat, "inactive_sessions", "inactive_sessions", "Sessions whose idle timeout has passed.", m.inactive.Load),
+		counter(groupPubsub, "input_messages", "publishes_total", "Messages published to topics on this node.", m.pubIn.Load),
+		counter(groupPubsub, "output_messages", "deliveries_total", "Messages queued for subscribers.", m.pubOut.Load),
+		level(groupPubsub, "topics", "topics", "Topics with subscribers on this node.", m.topics.Load),
+		counter("", "", "calls_total", "Calls of clients sent to backends.", m.calls.Load),
+		counter("", "", "call_errors_total", "Calls answered with an error frame.", m.callErrors.Load),
+		counter("", "", "authorizations_refused_total", "Authorizations that failed.", m.refused.Load),
+		counter("", "", "bad_messages_total", "Messages from NATS that were dropped because they are malformed.", m.badMessages.Load),
+		counter("", "", "inactivity_notices_total", "Notices of inactivity that a backend has answered.", m.notices.Load),
+		counter("", "", "inactivity_notices_lost_total", "Notices of inactivity that were given up.", m.noticesLost.Load),
+	}
+}
+
+// NewMetrics returns counters that are registered with reg under swindon_gateway_….
+func NewMetrics(reg prometheus.Registerer) (*Metrics, error) {
+	m := &Metrics{WS: &ws.Counters{}}
+	for _, l := range m.list() {
+		var c prometheus.Collector
+		value := func() float64 { return float64(l.value()) }
+		if l.stat.Counter || l.stat.Group == "" {
+			c = prometheus.NewCounterFunc(prometheus.CounterOpts{
+				Namespace: "swindon", Subsystem: "gateway", Name: l.prom, Help: l.help,
+			}, value)
+		} else {
+			c = prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+				Namespace: "swindon", Subsystem: "gateway", Name: l.prom, Help: l.help,
+			}, value)
+		}
+		if err := reg.Register(c); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+// Stats returns the numbers that !SelfStatus shows.
+func (m *Metrics) Stats() []Stat {
+	var out []Stat
+	for _, l := range m.list() {
+		if l.stat.Group != "" {
+			l.stat.Value = l.value()
+			out = append(out, l.stat)
+		}
+	}
+	return out
+}
+
+func (m *Metrics) framesSent() int64 { return int64(m.WS.FramesOut.Load()) } //nolint:gosec // It never gets that large.

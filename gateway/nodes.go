@@ -1,0 +1,118 @@
+package gateway
+
+import (
+	"context"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/swindon-go/swindon/internal/jsontext"
+	"github.com/swindon-go/swindon/internal/names"
+	"github.com/swindon-go/swindon/internal/port"
+)
+
+// nodes is the live table: which other nodes have been heard of, and when. It is used to tell a node that is gone from
+// one that does not answer (decision D16).
+type nodes struct {
+	self names.NodeID
+	now  func() time.Duration
+	// header says from whom a message is. It is shared by all messages and must not be changed.
+	header port.Header
+
+	mu   sync.Mutex // guards seen
+	seen map[names.NodeID]time.Duration
+}
+
+const (
+	opBeat       = "beat"
+	beatInterval = time.Second
+	// deadAfter is the silence after which a node counts as dead.
+	deadAfter = 10 * time.Second
+	// maxNodes bounds the table, whoever sends beats.
+	maxNodes = 4096
+)
+
+func newNodes(self names.NodeID, now func() time.Duration) *nodes {
+	return &nodes{
+		self: self, now: now, seen: make(map[names.NodeID]time.Duration),
+		header: port.Header{port.HeaderNode: {string(self)}},
+	}
+}
+
+// heard notes a beat.
+func (n *nodes) heard(id names.NodeID) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if _, known := n.seen[id]; known || len(n.seen) < maxNodes {
+		n.seen[id] = n.now()
+	}
+}
+
+func (n *nodes) remove(id names.NodeID) {
+	n.mu.Lock()
+	delete(n.seen, id)
+	n.mu.Unlock()
+}
+
+// alive tells whether a node has been heard of lately.
+func (n *nodes) alive(id names.NodeID) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	at, ok := n.seen[id]
+	return ok && n.now()-at < deadAfter
+}
+
+// bury forgets the dead.
+func (n *nodes) bury() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	now := n.now()
+	for id, at := range n.seen {
+		if now-at >= deadAfter {
+			delete(n.seen, id)
+		}
+	}
+}
+
+// beat tells the other nodes once a second that this one lives, until ctx ends.
+func (p *Pool) beat(ctx context.Context) {
+	tick := time.NewTicker(beatInterval)
+	defer tick.Stop()
+	for seq := uint64(1); ; seq++ {
+		b := append(make([]byte, 0, 96), `{"seq":`...)
+		b = strconv.AppendUint(b, seq, 10)
+		b = append(b, `,"connections":`...)
+		b = strconv.AppendInt(b, p.connCount.Load(), 10)
+		b = append(b, `,"users":`...)
+		b = strconv.AppendInt(b, int64(p.sessions.count()), 10)
+		p.sendBeat(append(b, '}'))
+		p.nodes.bury()
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// farewell tells the other nodes that this one leaves, so that they need not wait until it counts as dead.
+func (p *Pool) farewell() { p.sendBeat([]byte(`{"leaving":true}`)) }
+
+func (p *Pool) sendBeat(body []byte) {
+	// While NATS is away nobody can hear us; the next beat comes soon.
+	_ = p.deps.Bus.Publish(port.Message{Subject: p.deps.Space.Nodes(opBeat), Header: p.nodes.header, Data: body})
+}
+
+// hearBeat takes another node's beat.
+func (p *Pool) hearBeat(m port.Message) {
+	id, err := names.ParseNodeID(m.Header.Get(port.HeaderNode))
+	if err != nil || jsontext.Check(m.Data) != nil {
+		p.deps.Metrics.badMessages.Add(1)
+		return
+	}
+	if v, ok := jsontext.Lookup(m.Data, "leaving"); ok && string(v) == "true" {
+		p.nodes.remove(id)
+		return
+	}
+	p.nodes.heard(id)
+}
