@@ -77,6 +77,8 @@ type HandlerConfig struct {
 	StreamRequests bool `config:"stream-requests"`
 	// ResponseBufferSize bounds what waits in memory for a slow client, in bytes.
 	ResponseBufferSize int64 `config:"response-buffer-size,min=0,max=1099511627776,size"`
+	// ExtraHeaders are added to every response that is no error page.
+	ExtraHeaders map[string]string `config:"extra-headers,ours"`
 }
 
 // Mode is how !Proxy passes requests on.

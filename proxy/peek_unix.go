@@ -1,0 +1,21 @@
+//go:build unix
+
+package proxy
+
+import "syscall"
+
+// alive tells whether an idle connection may be used: the backend has neither closed it nor sent anything. It does not
+// block. Connections that are no sockets are taken on trust.
+func (c *conn) alive() bool {
+	if c.raw == nil {
+		return true
+	}
+	quiet := false
+	err := c.raw.Read(func(fd uintptr) bool {
+		var b [1]byte
+		_, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+		quiet = err == syscall.EAGAIN
+		return true
+	})
+	return err == nil && quiet
+}

@@ -1,0 +1,6 @@
+//go:build !unix
+
+package proxy
+
+// isReset cannot tell on this system.
+func isReset(error) bool { return false }
