@@ -62,6 +62,11 @@ type Broker struct {
 	stores *stores
 	m      *metrics
 
+	lookForBuckets chan struct{} // holds one token
+	ctx            context.Context
+	cancel         context.CancelFunc
+	wg             sync.WaitGroup
+
 	mu      sync.Mutex // guards the following
 	intakes map[*intake]struct{}
 	closed  bool
@@ -79,30 +84,59 @@ func Open(ctx context.Context, cfg Config, deps Deps) (*Broker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("broker: %w", err)
 	}
-	b := &Broker{cfg: cfg, deps: deps, log: deps.Log, m: m, intakes: map[*intake]struct{}{}}
-	var target []nats.Option
-	if len(cfg.URL) == 0 {
-		b.server, err = startEmbedded(cfg, deps)
-		if err != nil {
-			m.unregister()
-			return nil, fmt.Errorf("embedded nats: %w", err)
-		}
-		target = b.server.options()
-	} else if target, err = externalOptions(cfg); err != nil {
+	b := &Broker{
+		cfg: cfg, deps: deps, log: deps.Log, m: m, intakes: map[*intake]struct{}{}, lookForBuckets: make(chan struct{}, 1),
+	}
+	b.ctx, b.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	target, err := b.target()
+	if err != nil {
+		b.cancel()
 		m.unregister()
-		return nil, fmt.Errorf("nats: %w", err)
+		return nil, err
 	}
 	b.bus = newLink(port.LaneOrdered, cfg.URL, target, b)
 	b.calls = newLink(port.LaneCalls, cfg.URL, target, b)
 	b.flush = newFlushGroup(b.bus.roundTrip)
-	b.stores = newStores(b)
+	b.stores = newStores(b, names.Prefix(cfg.Prefix))
+	b.bus.onUp = b.checkPayload
+	b.calls.onUp = func(*nats.Conn) { b.stores.wake() }
 	b.bus.start()
 	b.calls.start()
 	if err := b.awaitStart(ctx); err != nil {
 		b.Close(context.WithoutCancel(ctx))
 		return nil, err
 	}
+	b.wg.Go(func() { b.stores.keep(b.ctx) })
 	return b, nil
+}
+
+// target starts the embedded server, if that is the way, and says where to connect and as whom.
+func (b *Broker) target() ([]nats.Option, error) {
+	if _, err := names.ParsePrefix(b.cfg.Prefix); err != nil {
+		return nil, fmt.Errorf("nats: %w", err)
+	}
+	if len(b.cfg.URL) > 0 {
+		opts, err := externalOptions(b.cfg)
+		if err != nil {
+			return nil, fmt.Errorf("nats: %w", err)
+		}
+		return opts, nil
+	}
+	var err error
+	if b.server, err = startEmbedded(b.cfg, b.deps); err != nil {
+		return nil, fmt.Errorf("embedded nats: %w", err)
+	}
+	return b.server.options(), nil
+}
+
+// checkPayload warns of an external server that takes less than a session pool allows (decision D18).
+func (b *Broker) checkPayload(nc *nats.Conn) {
+	for _, p := range b.deps.Pools {
+		if limit := nc.MaxPayload(); p.MaxMessage > limit {
+			b.log.Warn("nats takes smaller messages than the session pool allows; larger ones are refused",
+				"pool", string(p.Name), "limit", p.MaxMessage, "max_payload", limit)
+		}
+	}
 }
 
 // awaitStart waits until both connections are up; an external server may be away.
@@ -121,7 +155,13 @@ func (b *Broker) awaitStart(ctx context.Context) error {
 			return nil
 		}
 	}
-	return b.stores.ensure(ctx)
+	if b.server == nil {
+		return nil // the keeper looks for them
+	}
+	if err := b.stores.ensure(ctx); err != nil {
+		return fmt.Errorf("embedded nats: %w", err)
+	}
+	return nil
 }
 
 // Up tells whether both connections are there and all interest is known to the server.
@@ -227,6 +267,8 @@ func (b *Broker) Close(ctx context.Context) {
 	for _, in := range open {
 		b.unregister(in)
 	}
+	b.cancel()
+	b.wg.Wait()
 	b.bus.stop()
 	b.calls.stop()
 	if b.server != nil {
