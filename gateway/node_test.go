@@ -1,0 +1,138 @@
+package gateway_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/swindon-go/swindon/broker/memory"
+	"github.com/swindon-go/swindon/gateway"
+	"github.com/swindon-go/swindon/gateway/api"
+	"github.com/swindon-go/swindon/gateway/backend"
+	"github.com/swindon-go/swindon/internal/ident"
+	"github.com/swindon-go/swindon/internal/memnet"
+	"github.com/swindon-go/swindon/internal/names"
+	"github.com/swindon-go/swindon/internal/web"
+	"github.com/swindon-go/swindon/routing"
+)
+
+// node is one gateway process in a test: a session pool "main" with one route, on networks in memory.
+type node struct {
+	id       names.NodeID
+	bus      *memory.Bus
+	pool     *gateway.Pool
+	api      http.Handler
+	metrics  *gateway.Metrics
+	listener *memnet.Listener
+	server   *http.Server
+}
+
+// setup is what a test may want otherwise than usual.
+type setup struct {
+	pool    gateway.Config
+	handler gateway.HandlerConfig
+	nats    backend.NATSConfig
+	plain   http.Handler
+	api     api.Settings
+}
+
+func newSetup(t *testing.T) *setup {
+	t.Helper()
+	s := &setup{pool: gateway.DefaultConfig(), handler: gateway.DefaultHandlerConfig(), nats: backend.DefaultNATSConfig()}
+	s.handler.SessionPool = "main"
+	s.methods(t, "* = main; nats.* = svc")
+	return s
+}
+
+// methods sets the message handlers from "PATTERN = DESTINATION; …".
+func (s *setup) methods(t *testing.T, text string) {
+	t.Helper()
+	s.handler.MessageHandlers = nil
+	for m := range strings.SplitSeq(text, ";") {
+		pattern, dest, _ := strings.Cut(m, "=")
+		d, err := names.ParseDestination(strings.TrimSpace(dest))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.handler.MessageHandlers = append(s.handler.MessageHandlers,
+			gateway.MessageHandler{Pattern: strings.TrimSpace(pattern), Destination: d})
+	}
+}
+
+func nodeID(n int) names.NodeID { return names.NodeID(fmt.Sprintf("%032d", n)) }
+
+// startNode starts a node. Its destinations are main and auth (HTTP), svc (NATS); others are unknown. t's cleanup stops
+// it.
+func startNode(t *testing.T, n int, s *setup, network *memory.Network, b *backends) *node {
+	t.Helper()
+	nd := &node{id: nodeID(n), bus: network.Join(), listener: memnet.Listen(0)}
+	space, err := names.NewSpace("sw", "main")
+	if err != nil {
+		t.Fatal(err)
+	}
+	svc := backend.NewNATS("svc", s.nats, nd.bus)
+	if nd.metrics, err = gateway.NewMetrics(prometheus.NewRegistry()); err != nil {
+		t.Fatal(err)
+	}
+	var conns atomic.Uint64
+	log := slog.New(slog.NewTextHandler(io.Discard, nil))
+	nd.pool, err = gateway.NewPool("main", s.pool, gateway.Deps{
+		Node:     nd.id,
+		NextConn: func() uint64 { return conns.Add(1) - 1 },
+		Bus:      nd.bus,
+		Space:    space,
+		Destinations: func(name string) (backend.Destination, bool) {
+			switch name {
+			case "main", "auth":
+				return backend.Destination{HTTP: httpDest{name, b}}, true
+			case "svc":
+				return backend.Destination{NATS: svc}, true
+			}
+			return backend.Destination{}, false
+		},
+		IDs:     ident.New(time.Now),
+		Log:     log,
+		Metrics: nd.metrics,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := nd.pool.Start(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	patterns := map[string]names.Destination{}
+	for _, m := range s.handler.MessageHandlers {
+		patterns[m.Pattern] = m.Destination
+	}
+	methods, err := routing.NewPatterns(patterns)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.api.MaxPayloadSize = s.pool.MaxPayloadSize
+	s.api.Tokens, s.api.Strict = s.pool.APITokens, s.pool.StrictAPI
+	nd.api = api.NewHandler(nd.pool, func() api.Settings { return s.api }, log)
+	nd.serve(gateway.NewHandler(s.handler, methods, nd.pool, s.plain, log))
+	t.Cleanup(nd.stop)
+	return nd
+}
+
+func (nd *node) serve(h http.Handler) {
+	nd.server = &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		rec := &web.Record{Target: r.RequestURI, Peer: memnetPeer}
+		h.ServeHTTP(web.NewWriter(w, rec), r.WithContext(web.WithRecord(r.Context(), rec)))
+	})}
+	go func() { _ = nd.server.Serve(nd.listener) }()
+}
+
+func (nd *node) stop() {
+	nd.pool.Stop()
+	_ = nd.server.Close()
+}
