@@ -81,6 +81,7 @@ func (l *link) rebuild(again bool) (*nats.Conn, error) {
 
 // raise declares the link up, unless the connection was lost since generation gen.
 func (l *link) raise(nc *nats.Conn, gen uint64) bool {
+	l.inspect(nc)
 	l.mu.Lock()
 	if l.gen != gen || !l.refused.IsZero() {
 		l.mu.Unlock()
@@ -92,7 +93,7 @@ func (l *link) raise(nc *nats.Conn, gen uint64) bool {
 	l.setUp(true)
 	l.mu.Unlock()
 	l.log.Info("nats connected", "server", nc.ConnectedServerName(), "version", nc.ConnectedServerVersion())
-	l.onUp(nc)
+	l.onUp()
 	if back {
 		l.gap(gapReconnect)
 	}

@@ -42,7 +42,8 @@ type link struct {
 	log     *slog.Logger
 	m       *metrics
 	gap     func(reason string)
-	onUp    func(nc *nats.Conn)
+	inspect func(nc *nats.Conn) // is shown each connection before the link is up
+	onUp    func()
 	replies *replies
 	answers chan *nats.Msg
 
@@ -78,7 +79,8 @@ func newLink(lane port.Lane, urls []string, target []nats.Option, b *Broker) *li
 	prefix := inboxRoot + "." + rand.Text()[:16] + "." + lane.String()
 	l := &link{
 		lane: lane, url: strings.Join(urls, ","), log: b.log.With("lane", lane.String()), m: b.m, gap: b.gap,
-		onUp:    func(*nats.Conn) {},
+		inspect: func(*nats.Conn) {},
+		onUp:    func() {},
 		replies: newReplies(prefix + ".q."),
 		answers: make(chan *nats.Msg, intakeChan),
 		kick:    make(chan struct{}, 1),
