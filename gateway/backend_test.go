@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"sync"
 
 	"github.com/swindon-go/swindon/internal/port"
@@ -25,10 +26,25 @@ type scripted struct {
 
 // backends is the far end of all destinations: requests wait in a list until the script answers them.
 type backends struct {
-	mu      sync.Mutex // guards waiting
+	mu      sync.Mutex // guards all below
 	waiting []*seen
+	all     []*seen
 }
 
+// take takes the oldest request for a path out; nil when there is none.
+func (b *backends) take(path string) *seen {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	i := slices.IndexFunc(b.waiting, func(s *seen) bool { return s.path == path })
+	if i < 0 {
+		return nil
+	}
+	s := b.waiting[i]
+	b.waiting = slices.Delete(b.waiting, i, i+1)
+	return s
+}
+
+// next takes the oldest request out; nil when there is none.
 func (b *backends) next() *seen {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -44,6 +60,19 @@ func (b *backends) add(s *seen) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.waiting = append(b.waiting, s)
+	b.all = append(b.all, s)
+}
+
+// end answers whatever the script has not: a backend that never answers must not hold a test up.
+func (b *backends) end() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, s := range b.all {
+		select {
+		case s.reply <- scripted{err: port.ErrGone}:
+		default:
+		}
+	}
 }
 
 // httpDest is one HTTP destination of the script.

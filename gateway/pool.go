@@ -14,7 +14,7 @@ import (
 )
 
 // Pool is one session pool on this node: its connections, sessions and topics. All methods may be called concurrently;
-// Start once, before any connection, Stop once.
+// Start once, before any connection.
 //
 // Lock order, where locks are held together at all: connection → topic shard; connection or session → deadlines; topic
 // → pending → outbox. Locks of one rank are never held together, and no I/O and no NATS publish happens under any.
@@ -41,7 +41,8 @@ type Pool struct {
 	empty    chan struct{}
 	draining atomic.Bool
 
-	mu     sync.Mutex // guards the lifecycle: undo
+	stop   sync.Once
+	mu     sync.Mutex // guards undo
 	undo   []func()
 	cancel context.CancelFunc
 	ctx    context.Context
@@ -198,8 +199,10 @@ func (p *Pool) left(c *conn, code int, reason string) {
 }
 
 // Stop closes what is still open with 4001, as befits a session pool that was removed from the configuration, and
-// returns when nothing of it runs any more. After Drain nothing is open.
-func (p *Pool) Stop() {
+// returns when nothing of it runs any more. After Drain nothing is open. A second Stop waits for the first.
+func (p *Pool) Stop() { p.stop.Do(p.stopOnce) }
+
+func (p *Pool) stopOnce() {
 	p.draining.Store(true)
 	for _, c := range p.conns.all() {
 		c.close(closePoolStopped, reasonPoolStopped)

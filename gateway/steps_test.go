@@ -56,15 +56,16 @@ func (s *stage) send(c *client, what string) {
 // request compares the next request of the gateway.
 func (s *stage) request(want string) {
 	s.t.Helper()
-	q := s.backends.next()
+	parts := strings.Split(want, " | ")
+	path := strings.TrimSpace(parts[0])
+	q := s.backends.take(path)
 	if q == nil {
+		if q = s.backends.next(); q != nil {
+			s.fatalf("a backend got %s", q.path)
+		}
 		s.fatalf("no backend was asked")
 	}
 	s.last = q
-	parts := strings.Split(want, " | ")
-	if path := strings.TrimSpace(parts[0]); path != q.path {
-		s.fatalf("a backend got %s", q.path)
-	}
 	for _, p := range parts[1:] {
 		name, value, _ := strings.Cut(strings.TrimSpace(p), ":")
 		value = strings.TrimSpace(value)

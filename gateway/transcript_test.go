@@ -19,7 +19,6 @@ import (
 	"github.com/swindon-go/swindon/broker/memory"
 	"github.com/swindon-go/swindon/gateway"
 	"github.com/swindon-go/swindon/internal/names"
-	"github.com/swindon-go/swindon/internal/port"
 	"github.com/swindon-go/swindon/internal/unit"
 )
 
@@ -87,10 +86,7 @@ func play(t *testing.T, config, script string) {
 	}
 	s.outside = s.network.Join()
 	t.Cleanup(func() {
-		// A backend that never answers must not hold a test up.
-		for q := s.backends.next(); q != nil; q = s.backends.next() {
-			q.reply <- scripted{err: port.ErrGone}
-		}
+		s.backends.end()
 		for _, c := range s.clients {
 			_ = c.conn.Close()
 		}

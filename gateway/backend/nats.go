@@ -78,10 +78,11 @@ func (n *NATS) request(ctx context.Context, subject string, who sender, body []b
 		if !errors.Is(err, port.ErrNoResponders) {
 			return port.Message{}, causeOf(ctx, err)
 		}
-		if time.Since(start)+wait > cfg.NoRespondersTimeout {
+		left := cfg.NoRespondersTimeout - time.Since(start)
+		if left <= 0 {
 			return port.Message{}, err
 		}
-		if err := pause(ctx, wait); err != nil {
+		if err := pause(ctx, min(wait, left)); err != nil {
 			return port.Message{}, causeOf(ctx, err)
 		}
 		wait = min(2*wait, lastRetry)

@@ -77,11 +77,13 @@ func (r *Request) AppendErrorMeta(b []byte, kind string, status int) []byte {
 	b = append(b, `{"error_kind":"`...)
 	b = append(b, kind...)
 	b = append(b, '"')
+	drop := keyErrorKind
 	if status != 0 {
+		drop |= keyHTTPError
 		b = append(b, `,"http_error":`...)
 		b = strconv.AppendInt(b, int64(status), 10)
 	}
-	return r.appendRest(b, keyErrorKind|keyHTTPError)
+	return r.appendRest(b, drop)
 }
 
 // AppendFatalMeta appends the metadata of a fatal_error frame.

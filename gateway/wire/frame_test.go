@@ -30,7 +30,7 @@ func TestFrames(t *testing.T) {
 		},
 		{
 			"error without status", string(r.AppendErrorMeta(nil, "data_error", 0)),
-			`{"error_kind":"data_error","request_id":1,"connection_id":"x","y":[1, 2]}`,
+			`{"error_kind":"data_error","request_id":1,"http_error":200,"connection_id":"x","y":[1, 2]}`,
 		},
 		{"error of empty metadata", string(empty.AppendErrorMeta(nil, "validation_error", 0)), `{"error_kind":"validation_error"}`},
 		{
