@@ -10,9 +10,12 @@ import (
 // are those of the contract in docs/protocol/nats.md. The zero value is useless.
 type Space struct{ root string }
 
-// NewSpace checks the prefix ([A-Za-z0-9-]+, at most MaxRoot bytes) and returns the pool's subjects.
+// NewSpace checks prefix and pool as ParsePrefix and ParsePool do and returns the pool's subjects.
 func NewSpace(prefix string, pool Pool) (Space, error) {
 	if _, err := ParsePrefix(prefix); err != nil {
+		return Space{}, err
+	}
+	if _, err := ParsePool(string(pool)); err != nil {
 		return Space{}, err
 	}
 	return Space{root: prefix + "." + string(pool)}, nil
