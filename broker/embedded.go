@@ -204,7 +204,7 @@ func meshOptions(opts *natsserver.Options, mesh MeshConfig, log *slog.Logger) er
 	if token == "" && !local {
 		log.Warn("replication has no token: whoever reaches its address is one of us")
 	}
-	opts.Cluster = natsserver.ClusterOpts{Name: "swindon", Host: host, Port: port}
+	opts.Cluster = natsserver.ClusterOpts{Name: "swindon", Host: host, Port: port, NoAdvertise: true}
 	if token != "" {
 		opts.Cluster.Username, opts.Cluster.Password = meshUser, token
 	}

@@ -31,6 +31,7 @@ type intake struct {
 
 	ch   chan *nats.Msg
 	done chan struct{}
+	end  sync.Once     // closes done
 	wake chan struct{} // holds one token while the queue may be non-empty
 	wg   sync.WaitGroup
 	subs []*subscription
@@ -66,12 +67,12 @@ func (in *intake) subscribe(l *link, subject, queue string) error {
 	return nil
 }
 
-// stop ends the subscriptions and returns when handle runs no more.
+// stop ends the subscriptions and returns when handle runs no more. It may be called more than once.
 func (in *intake) stop() {
 	for _, s := range in.subs {
 		s.cancel()
 	}
-	close(in.done)
+	in.end.Do(func() { close(in.done) })
 	in.wg.Wait()
 }
 
