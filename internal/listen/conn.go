@@ -1,0 +1,174 @@
+package listen
+
+import (
+	"bytes"
+	"errors"
+	"net"
+	"net/http"
+	"os"
+	"sync/atomic"
+	"time"
+)
+
+// The values that Prepare gives to a server. Their only use is that Conn can tell them apart.
+const (
+	headPhase = 1000 * time.Hour
+	idlePhase = 3000 * time.Hour
+)
+
+// MaxDeadline is the longest read deadline that may be set on a Conn by hand. Longer ones would be taken for those of
+// net/http; nothing in our configuration needs them.
+const MaxDeadline = 500 * time.Hour
+
+// Prepare sets up a server for connections of this package. net/http tells the connection by its read deadlines in
+// which phase it is, and the connection puts in the limits of the group's Timeouts; so these can change at a reload,
+// and the time to the first byte has its own limit, for which net/http has no field (decision D36).
+func Prepare(srv *http.Server) {
+	srv.ReadHeaderTimeout = headPhase
+	srv.IdleTimeout = idlePhase
+}
+
+// Timeouts are the limits of a connection's phases; zero means none.
+type Timeouts struct {
+	// FirstByte runs from the accept to the first byte.
+	FirstByte time.Duration
+	// Headers runs from the first byte of a request to the end of its head.
+	Headers time.Duration
+	// KeepAlive runs from the end of a response to the first byte of the next request.
+	KeepAlive time.Duration
+}
+
+// phase is what a connection's read deadline stands for.
+type phase uint32
+
+const (
+	phaseNew     phase = iota // accepted, no byte has come
+	phaseHead                 // a request's head is coming in
+	phaseRequest              // the head is read: deadlines are the handler's
+	phaseIdle                 // between requests
+	phaseTaken                // hijacked: none of our business any more
+)
+
+// Conn is an accepted connection. It embeds *net.TCPConn concretely: a wrapper of net.Conn would lose writev and
+// sendfile.
+type Conn struct {
+	*net.TCPConn
+	group  *Group
+	phase  atomic.Uint32
+	closed atomic.Bool
+	timer  *time.Timer // of LimitResponse; nil once the connection is taken
+}
+
+func newConn(tc *net.TCPConn, g *Group) *Conn {
+	c := &Conn{TCPConn: tc, group: g}
+	_ = c.limitRead(time.Now(), g.timeouts.Load().FirstByte)
+	return c
+}
+
+// Fresh tells whether no byte has come yet.
+func (c *Conn) Fresh() bool { return phase(c.phase.Load()) == phaseNew }
+
+// Read reads from the socket. The first byte of a request starts the limit for its head. Empty lines before the first
+// request are dropped.
+func (c *Conn) Read(p []byte) (int, error) {
+	n, err := c.TCPConn.Read(p)
+	switch phase(c.phase.Load()) {
+	case phaseNew:
+		for n > 0 {
+			if n = skipEmptyLines(p[:n]); n > 0 || err != nil {
+				break
+			}
+			n, err = c.TCPConn.Read(p)
+		}
+	case phaseHead:
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			// net/http takes a cut request line for a whole one and would answer 400.
+			_ = c.Close()
+		}
+		return n, err
+	case phaseIdle:
+	default:
+		return n, err
+	}
+	if n > 0 {
+		c.phase.Store(uint32(phaseHead))
+		_ = c.limitRead(time.Now(), c.group.timeouts.Load().Headers)
+	}
+	return n, err
+}
+
+// skipEmptyLines moves what follows leading line ends to the front and returns its length.
+func skipEmptyLines(p []byte) int {
+	return copy(p, bytes.TrimLeft(p, "\r\n"))
+}
+
+// SetReadDeadline sets the deadline for reads, or, when a server set up by Prepare calls it, the limit of the phase that
+// begins.
+func (c *Conn) SetReadDeadline(t time.Time) error {
+	if phase(c.phase.Load()) == phaseTaken {
+		return c.TCPConn.SetReadDeadline(t)
+	}
+	if t.IsZero() {
+		c.phase.Store(uint32(phaseRequest))
+		return c.TCPConn.SetReadDeadline(t)
+	}
+	now := time.Now()
+	switch d := t.Sub(now); {
+	case d <= MaxDeadline:
+		return c.TCPConn.SetReadDeadline(t)
+	case d <= headPhase:
+		if c.Fresh() {
+			return nil // the limit for the first byte stands since the accept
+		}
+		c.phase.Store(uint32(phaseHead))
+		return c.limitRead(now, c.group.timeouts.Load().Headers)
+	default:
+		c.phase.Store(uint32(phaseIdle))
+		return c.limitRead(now, c.group.timeouts.Load().KeepAlive)
+	}
+}
+
+// limitRead sets the read deadline of the socket; without one for d = 0.
+func (c *Conn) limitRead(from time.Time, d time.Duration) error {
+	if d <= 0 {
+		return c.TCPConn.SetReadDeadline(time.Time{})
+	}
+	return c.TCPConn.SetReadDeadline(from.Add(d))
+}
+
+// SetDeadline sets both deadlines. net/http calls it in one case only, when a handler takes the connection over: from
+// then on all limits are the new owner's.
+func (c *Conn) SetDeadline(t time.Time) error {
+	c.phase.Store(uint32(phaseTaken))
+	c.LimitResponse(0)
+	return c.TCPConn.SetDeadline(t)
+}
+
+// LimitResponse closes the connection d from now unless it is called again before; 0 takes the limit away. It must be
+// called by the goroutine that serves the connection.
+func (c *Conn) LimitResponse(d time.Duration) {
+	switch {
+	case d <= 0 && c.timer == nil:
+	case d <= 0:
+		c.timer.Stop()
+		if phase(c.phase.Load()) == phaseTaken {
+			c.timer = nil // websockets live long: the timer need not
+		}
+	case c.timer == nil:
+		c.timer = time.AfterFunc(d, func() { _ = c.Close() })
+	default:
+		c.timer.Reset(d)
+	}
+}
+
+// Close closes the socket and gives the connection's place in the group free. It may be called more than once and by
+// any goroutine.
+func (c *Conn) Close() error {
+	err := c.TCPConn.Close()
+	if !c.closed.Swap(true) {
+		c.group.limit.release()
+	}
+	return err
+}
+
+var _ net.Conn = (*Conn)(nil)
