@@ -48,6 +48,8 @@ type conn struct {
 	buf  *buffer
 	r, w int
 
+	swapper swapper
+
 	idleUntil  time.Time
 	prev, next *conn // in Destination.idle
 }
@@ -146,27 +148,17 @@ func (c *conn) detach() *buffer {
 	return b
 }
 
-// readHead reads one response head.
-func (c *conn) readHead(h *head) error {
-	seen := 0
-	for {
-		if n := headEnd(c.unread(), seen); n > 0 {
-			if n > maxHeadBytes {
-				return malformed("head too long")
-			}
-			err := h.parse(c.buf.p[c.r : c.r+n])
-			c.r += n
-			return err
-		}
-		seen = c.w - c.r
-		if seen >= maxHeadBytes {
-			return malformed("head too long")
-		}
-		if err := c.fill(maxHeadBytes); err != nil {
-			if err == io.EOF && seen > 0 {
-				err = io.ErrUnexpectedEOF
-			}
-			return err
-		}
+// takeHead parses the response head at the front of what is unread. It returns false if that is not complete yet; seen
+// is how much was looked at in vain before.
+func (c *conn) takeHead(h *head, seen int) (bool, error) {
+	p := c.unread()
+	n := headEnd(p, seen)
+	switch {
+	case n > maxHeadBytes, n == 0 && len(p) >= maxHeadBytes:
+		return false, malformed("head too long")
+	case n == 0:
+		return false, nil
 	}
+	c.r += n
+	return true, h.parse(p[:n])
 }

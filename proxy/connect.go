@@ -80,7 +80,7 @@ func (d *Destination) redial(ctx context.Context, set *settings, t *turn, c *con
 	if b.retired || d.closed {
 		d.giveBack(c, t)
 		d.mu.Unlock()
-		return d.acquire(ctx, set, t)
+		return d.acquire(ctx, set, t, nil)
 	}
 	d.busy.remove(c)
 	d.stats.dropped.Add(1)
@@ -92,9 +92,8 @@ func (d *Destination) redial(ctx context.Context, set *settings, t *turn, c *con
 		return nil, err
 	}
 	if fresh == nil {
-		return d.acquire(ctx, set, t)
+		return d.acquire(ctx, set, t, nil)
 	}
-	fresh.extend(set.requestTimeout)
 	return fresh, nil
 }
 

@@ -96,41 +96,81 @@ func (x *exchange) free() {
 // roundTrip sends the request and reads the response head. When it succeeds, finish must be called; when it fails, the
 // exchange is over. The error is one of acquire's, port.ErrTimeout, what ended ctx, errMalformed or the network's.
 func (x *exchange) roundTrip(ctx context.Context) error {
-	c, err := x.d.acquire(ctx, x.set, &x.turn)
-	if err != nil {
-		return err
-	}
-	for first := true; ; first = false {
+	c, err := x.d.acquire(ctx, x.set, &x.turn, nil)
+	for repeated := false; ; {
+		if err != nil {
+			return err
+		}
 		x.conn, x.backend = c, c.backend.text
 		x.placeHost(c.backend.host)
 		if err = x.attempt(ctx); err == nil {
 			return nil
 		}
-		err = x.explain(ctx, err)
-		silent := x.conn.w == 0
-		wanted, _ := x.join()
-		if !first || !wanted || !silent || !x.mayRepeat(err) {
-			x.conn = nil
+		x.conn = nil
+		if err == errStale { // it was closed while it was idle: nothing was sent
+			_ = c.Close()
+			c.detach().free()
+			c, err = x.d.acquire(ctx, x.set, &x.turn, c)
+			continue
+		}
+		err = explain(ctx, c, err)
+		silent := c.w == 0
+		wanted, _ := x.join(c)
+		if repeated || !wanted || !silent || !x.mayRepeat(c, err) {
 			x.d.drop(c, &x.turn)
-			return fmt.Errorf("backend %s: %w", c.backend.text, err)
+			return fmt.Errorf("backend %s: %w", x.backend, err)
 		}
+		repeated = true
 		x.d.stats.repeated.Add(1)
-		if c, err = x.d.redial(ctx, x.set, &x.turn, c); err != nil {
-			x.conn = nil
-			return err
-		}
+		c, err = x.d.redial(ctx, x.set, &x.turn, c)
 	}
 }
 
+// errStale says that the backend closed the connection, or sent something unasked, before the request was written.
+var errStale = errors.New("idle connection is of no use")
+
+// quickAnswer is how long a small request waits for its response without watching whether its client leaves. Most are
+// answered within it, and the watch would cost more than anything else that we do for them.
+const quickAnswer = 5 * time.Millisecond
+
 // attempt sends the request on the connection and reads the response head.
 func (x *exchange) attempt(ctx context.Context) error {
-	x.stop = context.AfterFunc(ctx, x.conn.abortFunc)
-	x.d.stats.forwarded.Add(1)
-	if err := x.send(); err != nil {
+	c := x.conn
+	x.sent = sentNothing
+	quick := len(x.body) == 0 && x.stream == nil && x.set.requestTimeout > 2*quickAnswer
+	n, answered := 0, false
+	if quick {
+		var err error
+		if n, answered, err = c.swap(x.out, quickAnswer); err != nil {
+			x.wrote(n)
+			return err
+		}
+	}
+	if !answered {
+		x.watch(ctx)
+	}
+	if n == 0 && c.reused && !c.alive() {
+		return errStale
+	}
+	if err := x.send(n); err != nil {
 		return err
 	}
+	x.d.stats.forwarded.Add(1)
+	return x.readResponse(ctx)
+}
+
+// watch limits the time from now on and lets the end of ctx abort the connection. It does nothing the second time.
+func (x *exchange) watch(ctx context.Context) {
+	if x.stop == nil {
+		x.conn.extend(x.set.requestTimeout)
+		x.stop = context.AfterFunc(ctx, x.conn.abortFunc)
+	}
+}
+
+// readResponse reads heads up to the one that counts.
+func (x *exchange) readResponse(ctx context.Context) error {
 	for range maxInterim {
-		if err := x.conn.readHead(&x.head); err != nil {
+		if err := x.readHead(ctx); err != nil {
 			return err
 		}
 		if x.head.status >= 200 || !x.interim {
@@ -148,34 +188,48 @@ func (x *exchange) attempt(ctx context.Context) error {
 	return malformed("too many 1xx responses")
 }
 
-// send writes the request, or its head and starts writing the body.
-func (x *exchange) send() error {
-	x.sent = sentNothing
-	switch {
-	case x.stream != nil, len(x.body) > wholeBody:
-		if n, err := x.conn.Write(x.out); err != nil {
-			x.wrote(n)
+// readHead reads one response head.
+func (x *exchange) readHead(ctx context.Context) error {
+	for seen := 0; ; {
+		if ok, err := x.conn.takeHead(&x.head, seen); ok || err != nil {
 			return err
 		}
-		x.sent = sentPart
-		x.sending = make(chan error, 1)
-		go x.sendBody(x.conn, x.sending)
-		return nil
-	case len(x.body) > 0:
-		parts := net.Buffers{x.out, x.body}
-		n, err := parts.WriteTo(x.conn.Conn)
-		if err != nil {
-			x.wrote(int(n))
-			return err
-		}
-	default:
-		if n, err := x.conn.Write(x.out); err != nil {
-			x.wrote(n)
+		seen = len(x.conn.unread())
+		x.watch(ctx)
+		if err := x.conn.fill(maxHeadBytes); err != nil {
+			if err == io.EOF && seen > 0 {
+				err = io.ErrUnexpectedEOF
+			}
 			return err
 		}
 	}
-	x.sent = sentAll
-	return nil
+}
+
+// send writes the request from its n-th byte on, or its head and starts writing the body.
+func (x *exchange) send(n int) (err error) {
+	c, rest := x.conn, x.out[n:]
+	switch {
+	case x.stream != nil, len(x.body) > wholeBody:
+		if n, err = c.Write(rest); err != nil {
+			break
+		}
+		x.sent = sentPart
+		x.sending = make(chan error, 1)
+		go x.sendBody(c, x.sending)
+		return nil
+	case len(x.body) > 0:
+		parts := net.Buffers{rest, x.body}
+		var m int64
+		m, err = parts.WriteTo(c.Conn)
+		n = int(m)
+	case len(rest) > 0:
+		n, err = c.Write(rest)
+	}
+	x.wrote(n)
+	if err == nil {
+		x.sent = sentAll
+	}
+	return err
 }
 
 // placeHost makes the address of the backend the Host, where nothing else is.
@@ -186,9 +240,12 @@ func (x *exchange) placeHost(host string) {
 	}
 }
 
-// wrote notes a write that failed after n bytes.
+// wrote notes that n bytes more have been written.
 func (x *exchange) wrote(n int) {
-	if n > 0 {
+	switch {
+	case n >= len(x.out)+len(x.body) && x.stream == nil:
+		x.sent = sentAll
+	case n > 0:
 		x.sent = sentPart
 	}
 }
@@ -205,7 +262,7 @@ func (x *exchange) sendBody(c *conn, done chan<- error) {
 
 // join ends the watch over the context and the writing of the body. wanted: nobody has given up the request.
 // written: the request has been written to its end.
-func (x *exchange) join() (wanted, written bool) {
+func (x *exchange) join(c *conn) (wanted, written bool) {
 	wanted = x.stop == nil || x.stop()
 	x.stop = nil
 	if x.sending == nil {
@@ -218,7 +275,7 @@ func (x *exchange) join() (wanted, written bool) {
 		}
 	default:
 		// The backend has answered, or hung up, without reading everything.
-		x.conn.abort()
+		c.abort()
 		if x.stream != nil {
 			x.stream.interrupt()
 		}
@@ -235,7 +292,7 @@ func (x *exchange) finish() {
 	if c == nil {
 		return
 	}
-	wanted, written := x.join()
+	wanted, written := x.join(c)
 	x.conn = nil
 	if !wanted || !written || !x.resp.done || !x.head.keepAlive {
 		x.d.drop(c, &x.turn)
@@ -251,8 +308,8 @@ func (x *exchange) finish() {
 // mayRepeat tells whether the request may be sent again after err (decision D30): it went out on a connection that had
 // been used before, nothing was answered, and either it was not sent completely or doing it twice does no harm. POST
 // is sent again only when not a byte of it was written.
-func (x *exchange) mayRepeat(err error) bool {
-	if !x.conn.reused || !errors.Is(err, errClosed) {
+func (x *exchange) mayRepeat(c *conn, err error) bool {
+	if !c.reused || !errors.Is(err, errClosed) {
 		return false
 	}
 	if x.stream != nil && x.stream.started.Load() {
@@ -272,10 +329,6 @@ func (x *exchange) mayRepeat(err error) bool {
 var errClosed = errors.New("connection closed by the backend")
 
 // explain turns an error of reading or writing into one that says why.
-func (x *exchange) explain(ctx context.Context, err error) error {
-	return explain(ctx, x.conn, err)
-}
-
 func explain(ctx context.Context, c *conn, err error) error {
 	switch {
 	case c.aborted.Load():
@@ -293,7 +346,9 @@ func explain(ctx context.Context, c *conn, err error) error {
 
 // more reads more of the response's body. The silence before it is bounded by wait; 0 leaves the deadline as it is.
 func (x *exchange) more(ctx context.Context, wait time.Duration) error {
-	if wait > 0 {
+	if x.stop == nil {
+		x.watch(ctx)
+	} else if wait > 0 {
 		x.conn.extend(wait)
 	}
 	err := x.conn.fill(bufferSize)
@@ -306,7 +361,7 @@ func (x *exchange) more(ctx context.Context, wait time.Duration) error {
 	case err == io.ErrShortBuffer:
 		err = malformed("chunk line too long")
 	}
-	return fmt.Errorf("backend %s: %w", x.backend, x.explain(ctx, err))
+	return fmt.Errorf("backend %s: %w", x.backend, explain(ctx, x.conn, err))
 }
 
 // nextData returns the next data of the body, or nothing at its end. The data is good until the next call.

@@ -2,7 +2,10 @@
 
 package proxy
 
-import "syscall"
+import (
+	"errors"
+	"syscall"
+)
 
 // alive tells whether an idle connection may be used: the backend has neither closed it nor sent anything. It does not
 // block. Connections that are no sockets are taken on trust.
@@ -18,4 +21,9 @@ func (c *conn) alive() bool {
 		return true
 	})
 	return err == nil && quiet
+}
+
+// isReset tells whether the other side has closed the connection altogether.
+func isReset(err error) bool {
+	return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }

@@ -25,32 +25,21 @@ type turn struct {
 }
 
 // acquire returns a connection for one request: an idle one, a new one, or the first that becomes free. The caller
-// must release, drop or upgrade it. Its deadline is set to the destination's max-request-timeout.
+// must release, drop or upgrade it. stale is a closed connection that the request got before and whose place it still
+// holds, or nil.
 //
 // Errors: port.ErrQueueFull, port.ErrQueueTimeout, port.ErrGone, errTunnelsFull, or what ended ctx.
-func (d *Destination) acquire(ctx context.Context, set *settings, t *turn) (*conn, error) {
-	var stale *conn
+func (d *Destination) acquire(ctx context.Context, set *settings, t *turn, stale *conn) (*conn, error) {
 	for {
 		g, err := d.obtain(ctx, set, t, stale)
-		if err != nil {
-			return nil, err
+		if err != nil || g.conn != nil {
+			return g.conn, err
 		}
-		c := g.conn
-		if c == nil {
-			if c, err = d.connect(ctx, set, t, g.backend); err != nil {
-				return nil, err
-			}
-			if c == nil { // refused: the request waits for another try
-				stale = nil
-				continue
-			}
+		c, err := d.connect(ctx, set, t, g.backend)
+		if err != nil || c != nil {
+			return c, err
 		}
-		c.extend(set.requestTimeout)
-		if !c.reused || c.alive() {
-			return c, nil
-		}
-		_ = c.Close()
-		stale = c
+		stale = nil // refused: the request waits for another try
 	}
 }
 

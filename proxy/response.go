@@ -80,7 +80,7 @@ func (h *head) copyTo(dst http.Header) {
 			dst[name] = values[i : i+1 : i+1]
 		}
 	}
-	if !contentType {
+	if !contentType && h.status != http.StatusSwitchingProtocols {
 		dst["Content-Type"] = nil // the server must not guess one
 	}
 }

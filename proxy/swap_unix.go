@@ -1,0 +1,95 @@
+//go:build unix
+
+package proxy
+
+import (
+	"errors"
+	"io"
+	"os"
+	"syscall"
+	"time"
+)
+
+// swapper sends a small request and waits for the first bytes of its response inside one call of the runtime's poller:
+// look whether the connection is still good, write, wait, read. That is one system call less than by Write and Read,
+// which tries to read before anything can be there, and spares the deadline for writing.
+type swapper struct {
+	c        *conn
+	req      []byte
+	n        int // bytes of req written
+	answered bool
+	err      error
+	step     func(fd uintptr) bool
+}
+
+// swap writes req without waiting and then waits up to wait for an answer. n is how much was written. answered: bytes
+// have been read and are unread in the buffer. Without an error it may be that neither is complete: the caller goes on
+// by ordinary means. errStale: nothing was written since the connection is closed, or not silent.
+func (c *conn) swap(req []byte, wait time.Duration) (n int, answered bool, err error) {
+	if c.raw == nil {
+		return 0, false, nil
+	}
+	s := &c.swapper
+	if s.step == nil {
+		s.c, s.step = c, s.do
+	}
+	s.req, s.n, s.answered, s.err = req, 0, false, nil
+	if c.buf == nil {
+		c.buf, c.r, c.w = newBuffer(), 0, 0
+	}
+	_ = c.SetReadDeadline(time.Now().Add(wait))
+	err = c.raw.Read(s.step)
+	s.req = nil
+	switch {
+	case err == nil:
+		err = s.err
+	case errors.Is(err, os.ErrDeadlineExceeded) && s.n > 0 && !c.aborted.Load():
+		err = nil
+	}
+	return s.n, s.answered, err
+}
+
+// do is called when there is something to do; false waits until the socket is readable. Nothing the backend sends can
+// be missed between writing and waiting: the poller was made ready before the first call.
+func (s *swapper) do(fd uintptr) bool {
+	if s.n == 0 {
+		return s.write(int(fd))
+	}
+	return s.read(int(fd))
+}
+
+// write writes the request; true when there is nothing to wait for.
+func (s *swapper) write(fd int) bool {
+	if s.c.reused {
+		var b [1]byte
+		_, _, err := syscall.Recvfrom(fd, b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+		if err != syscall.EAGAIN {
+			s.err = errStale
+			return true
+		}
+	}
+	n, err := syscall.Write(fd, s.req)
+	s.n = max(n, 0)
+	if err != nil && err != syscall.EAGAIN && err != syscall.EINTR {
+		s.err = os.NewSyscallError("write", err)
+		return true
+	}
+	return s.n < len(s.req)
+}
+
+// read reads the first bytes of the response; true when there are any, or none can come.
+func (s *swapper) read(fd int) bool {
+	n, err := syscall.Read(fd, s.c.buf.p)
+	switch {
+	case err == syscall.EAGAIN || err == syscall.EINTR:
+		return false
+	case err != nil:
+		s.err = os.NewSyscallError("read", err)
+	case n == 0:
+		s.err = io.EOF
+	default:
+		s.c.w = n
+		s.answered = true
+	}
+	return true
+}
