@@ -5,22 +5,27 @@ import (
 	"time"
 )
 
-// clock wakes connections at the times they asked for: one timer for all of them and 24 bytes for each. It is a binary
+// clock wakes connections at the times they asked for: one timer for all of them and 16 bytes for each. It is a binary
 // heap by time. A connection may be woken earlier than it asked, never later; it looks itself what is due.
 type clock struct {
 	mu    sync.Mutex // protects the following; innermost
 	heap  []alarm
 	timer *time.Timer
-	armed time.Time // when the timer fires; zero when it does not
+	armed time.Duration // when the timer fires; 0 when it does not
+
+	start time.Time // what alarms count from
 }
 
 type alarm struct {
-	at time.Time
+	at time.Duration // since start
 	c  *Conn
 }
 
+// now is the time as alarms count it.
+func (k *clock) now() time.Duration { return time.Since(k.start) }
+
 // set asks for a wake-up at a time, unless an earlier one is set already. The caller holds c.mu.
-func (k *clock) set(c *Conn, at time.Time) {
+func (k *clock) set(c *Conn, at time.Duration) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	switch i := int(c.alarm) - 1; {
@@ -28,7 +33,7 @@ func (k *clock) set(c *Conn, at time.Time) {
 		k.heap = append(k.heap, alarm{at, c})
 		c.alarm = int32(len(k.heap)) //nolint:gosec // There are fewer connections.
 		k.up(len(k.heap) - 1)
-	case at.Before(k.heap[i].at):
+	case at < k.heap[i].at:
 		k.heap[i].at = at
 		k.up(i)
 	default:
@@ -53,21 +58,21 @@ func (k *clock) arm() {
 		if k.timer != nil {
 			k.timer.Stop()
 		}
-		k.armed = time.Time{}
+		k.armed = 0
 		if cap(k.heap) > keptAlarms {
 			k.heap = nil
 		}
 		return
 	}
 	at := k.heap[0].at
-	if !k.armed.IsZero() && !at.Before(k.armed) {
+	if k.armed != 0 && at >= k.armed {
 		return
 	}
 	k.armed = at
 	if k.timer == nil {
-		k.timer = time.AfterFunc(time.Until(at), k.fire)
+		k.timer = time.AfterFunc(at-k.now(), k.fire)
 	} else {
-		k.timer.Reset(time.Until(at))
+		k.timer.Reset(at - k.now())
 	}
 }
 
@@ -77,10 +82,10 @@ const keptAlarms = 1024
 // fire wakes every connection whose time has come.
 func (k *clock) fire() {
 	k.mu.Lock()
-	k.armed = time.Time{}
+	k.armed = 0
 	for len(k.heap) > 0 {
-		now := time.Now()
-		if k.heap[0].at.After(now) {
+		now := k.now()
+		if k.heap[0].at > now {
 			break
 		}
 		c := k.heap[0].c
@@ -111,7 +116,7 @@ func (k *clock) remove(i int) {
 func (k *clock) up(i int) {
 	for i > 0 {
 		parent := (i - 1) / 2
-		if !k.heap[i].at.Before(k.heap[parent].at) {
+		if k.heap[i].at >= k.heap[parent].at {
 			return
 		}
 		k.swap(i, parent)
@@ -125,10 +130,10 @@ func (k *clock) down(i int) {
 		if child >= len(k.heap) {
 			return
 		}
-		if r := child + 1; r < len(k.heap) && k.heap[r].at.Before(k.heap[child].at) {
+		if r := child + 1; r < len(k.heap) && k.heap[r].at < k.heap[child].at {
 			child = r
 		}
-		if !k.heap[child].at.Before(k.heap[i].at) {
+		if k.heap[child].at >= k.heap[i].at {
 			return
 		}
 		k.swap(i, child)

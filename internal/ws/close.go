@@ -36,7 +36,7 @@ func (c *Conn) beginClosing(e *CloseError, last Frame) {
 	c.state = stateClosing
 	c.held = false
 	c.append(last)
-	c.deadline = time.Now().Add(c.opts.CloseTimeout)
+	c.deadline = c.group.clock.now() + c.opts.CloseTimeout
 	c.group.clock.set(c, c.deadline)
 	kick := c.beginServing() // the reader must look for the client's Close
 	c.rouse()
@@ -44,7 +44,7 @@ func (c *Conn) beginClosing(e *CloseError, last Frame) {
 	if kick {
 		c.kickReader()
 	}
-	c.cancel(e)
+	c.life.finish(e)
 }
 
 // after is what is to be done with the socket when the last frame has left.
@@ -167,17 +167,17 @@ func (c *Conn) hangUpFor(cause error) {
 	c.group.clock.drop(c)
 	c.rouse()
 	c.mu.Unlock()
-	c.cancel(cause)
+	c.life.finish(cause)
 	_ = c.net.Close()
 }
 
 // tick is called by the clock at or before the time that was asked for.
-func (c *Conn) tick(now time.Time) {
+func (c *Conn) tick(now time.Duration) {
 	c.mu.Lock()
 	switch {
 	case c.state == stateClosed:
 	case c.state == stateClosing:
-		if !now.Before(c.deadline) {
+		if now >= c.deadline {
 			c.mu.Unlock()
 			c.hangUp()
 			return
@@ -186,7 +186,7 @@ func (c *Conn) tick(now time.Time) {
 	case c.awaiting:
 		c.checkPong(now)
 		return
-	case now.Before(c.nextPing):
+	case now < c.nextPing:
 		c.group.clock.set(c, c.nextPing)
 	default:
 		c.ping(now)
@@ -196,11 +196,11 @@ func (c *Conn) tick(now time.Time) {
 }
 
 // ping sends one and waits for its pong. The caller holds mu, which is released.
-func (c *Conn) ping(now time.Time) {
+func (c *Conn) ping(now time.Duration) {
 	c.awaiting = true
 	c.rested = c.paused
-	c.deadline = now.Add(c.opts.PingTimeout)
-	c.nextPing = now.Add(c.jitter())
+	c.deadline = now + c.opts.PingTimeout
+	c.nextPing = now + c.jitter()
 	c.group.clock.set(c, c.deadline)
 	c.append(pingFrame())
 	c.kickFlush()
@@ -212,8 +212,8 @@ func pingFrame() Frame { return Frame{wire: "\x89\x00"} }
 // checkPong closes the connection when the pong is overdue. It is not while reading is or was paused, while the client
 // is sending a long message, nor while the ping may still wait behind frames that the network has not taken (decision
 // D9). The caller holds mu, which is released.
-func (c *Conn) checkPong(now time.Time) {
-	if !now.Before(c.deadline) {
+func (c *Conn) checkPong(now time.Duration) {
+	if now >= c.deadline {
 		excused := c.rested || c.stalled || c.partial.Swap(false)
 		if !excused {
 			c.opts.Counters.DeadCloses.Add(1)
@@ -221,7 +221,7 @@ func (c *Conn) checkPong(now time.Time) {
 			return
 		}
 		c.rested = c.paused
-		c.deadline = now.Add(c.opts.PingTimeout)
+		c.deadline = now + c.opts.PingTimeout
 	}
 	c.group.clock.set(c, c.deadline)
 	c.mu.Unlock()

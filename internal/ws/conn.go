@@ -54,16 +54,15 @@ type Conn struct {
 	ended    bool // the reader has ended
 
 	early     []byte
-	deadline  time.Time     // of the close handshake or of the pong
-	nextPing  time.Time     // when state is open
+	deadline  time.Duration // of the close handshake or of the pong, as the clock counts
+	nextPing  time.Duration // when state is open
 	wake      chan struct{} // closed to wake the reader from waitFor
 	end       *CloseError   // how it ends; set when state leaves open
 	req       *http.Request // until Upgrade
 	onMessage func(op Opcode, payload []byte) error
 	onClose   func(code int, reason string)
 
-	ctx    context.Context
-	cancel context.CancelCauseFunc
+	life life // what Context returns; has a lock of its own
 }
 
 // state is how far a connection has come.
@@ -86,7 +85,6 @@ func Take(w http.ResponseWriter, r *http.Request, o Options) (*Conn, error) {
 	o = o.withDefaults()
 	c := &Conn{net: nc, raw: rawConn(nc), group: o.Group, opts: o.Group.share(o), held: true, req: r}
 	c.parser.limit = o.MaxFrame
-	c.ctx, c.cancel = context.WithCancelCause(context.Background())
 	// The client's first bytes may have come with the head. The buffered reader itself is not kept.
 	if n := brw.Reader.Buffered(); n > 0 {
 		c.early, _ = io.ReadAll(io.LimitReader(onlyBuffered{brw.Reader}, int64(n)))
@@ -107,9 +105,10 @@ func (b onlyBuffered) Read(p []byte) (int, error) {
 	return b.r.Read(p)
 }
 
-// Context is done when the client has left or the connection is closing. Its cause is ErrLeft, ErrTooEarly or a
-// *CloseError. It does not descend from the request's context.
-func (c *Conn) Context() context.Context { return c.ctx }
+// Context is done when the client has left or the connection is closing. Its error is context.Canceled and, by errors.Is
+// and errors.As, also the cause, which derived contexts have as well: ErrLeft, ErrTooEarly or a *CloseError. It does not
+// descend from the request's context.
+func (c *Conn) Context() context.Context { return &c.life }
 
 // RemoteAddr is the address of the client's end of the TCP connection.
 func (c *Conn) RemoteAddr() net.Addr { return c.net.RemoteAddr() }
@@ -139,7 +138,7 @@ func (c *Conn) ServeAll(onMessage func(op Opcode, payload []byte) error, onClose
 	}
 	c.onMessage, c.onClose = onMessage, onClose
 	if c.state == stateOpen && c.opts.PingInterval > 0 {
-		c.nextPing = time.Now().Add(c.jitter())
+		c.nextPing = c.group.clock.now() + c.jitter()
 		c.group.clock.set(c, c.nextPing)
 	}
 	kick := c.beginServing()

@@ -3,6 +3,7 @@ package ws
 import (
 	"runtime"
 	"sync"
+	"time"
 )
 
 // Group is what connections share so that an idle one costs no more than its reader: the flushers that write outboxes
@@ -34,6 +35,7 @@ func (g *Group) share(o Options) *Options {
 func NewGroup() *Group {
 	g := &Group{}
 	g.flushers.max = runtime.GOMAXPROCS(0)
+	g.clock.start = time.Now()
 	return g
 }
 

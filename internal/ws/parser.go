@@ -2,7 +2,6 @@ package ws
 
 import (
 	"encoding/binary"
-	"math"
 )
 
 // parser turns the client's bytes into messages and control frames (RFC 6455 §5). It is fed with whatever pieces the
@@ -72,6 +71,9 @@ func (p *parser) header(data []byte) (int, bool, error) {
 		need = 8
 	case 127:
 		need = 14
+		if len(h) >= 10 && h[2]&0x80 != 0 {
+			return 0, false, framing("bad length")
+		}
 	}
 	if len(h) < need {
 		p.headLen = uint8(len(h)) //nolint:gosec // At most 14.
@@ -120,13 +122,10 @@ func (p *parser) begin(h []byte) error {
 		n = binary.BigEndian.Uint64(h[2:])
 	}
 	op := Opcode(h[0] & 0x0F)
-	if n > math.MaxInt64 {
-		return framing("bad length")
-	}
-	if !op.control() && int64(n) > p.limit-int64(len(p.msg)) {
+	if !op.control() && int64(n) > p.limit-int64(len(p.msg)) { //nolint:gosec // header has seen that the top bit is 0.
 		return &CloseError{Code: CodeTooBig, Reason: "message too big"}
 	}
-	p.op, p.fin, p.remain, p.inFrame = op, h[0]&finBit != 0, int64(n), true
+	p.op, p.fin, p.remain, p.inFrame = op, h[0]&finBit != 0, int64(n), true //nolint:gosec // As above.
 	copy(p.key[:], h[len(h)-4:])
 	if op == OpText || op == OpBinary {
 		p.msgOp = op

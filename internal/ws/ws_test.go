@@ -13,7 +13,7 @@ import (
 	"github.com/swindon-go/swindon/internal/web"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func verify(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // server runs handle for each handshake on a real listener of the loopback interface.
 type server struct {
