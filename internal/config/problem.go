@@ -1,7 +1,9 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -88,11 +90,29 @@ func (p *problems) add(kind problemKind, pos Pos, path, format string, args ...a
 	}
 }
 
-// err returns what was gathered, or nil.
+// err returns what was gathered, from the top of each file to its end, or nil.
 func (p *problems) err() *Error {
-	all := append(p.early[:len(p.early):len(p.early)], p.late...)
-	if len(all) == 0 {
+	if len(p.early)+len(p.late) == 0 {
 		return nil
 	}
-	return &Error{Problems: all}
+	return &Error{Problems: append(byPlace(p.early), byPlace(p.late)...)}
+}
+
+// byPlace sorts a copy by place; files stay in the order in which they were read.
+func byPlace(ps []Problem) []Problem {
+	files := map[string]int{}
+	for _, p := range ps {
+		if _, ok := files[p.Pos.File]; !ok {
+			files[p.Pos.File] = len(files)
+		}
+	}
+	out := slices.Clone(ps)
+	slices.SortStableFunc(out, func(a, b Problem) int {
+		return cmp.Or(
+			cmp.Compare(files[a.Pos.File], files[b.Pos.File]),
+			cmp.Compare(a.Pos.Line, b.Pos.Line),
+			cmp.Compare(a.Pos.Column, b.Pos.Column),
+		)
+	})
+	return out
 }

@@ -156,7 +156,7 @@ func decodeVariant[T any](d *decoder, v reflect.Value, n any, path string, varia
 		d.invalid(n, path, "One of the tags [%s] expected", strings.Join(tags, ", "))
 		return
 	}
-	d.invalid(n, path, "The tag %s is not expected, one of [%s] is", tag, strings.Join(tags, ", "))
+	d.invalid(n, path, "The tag %s is not expected, allowed are [%s]", tag, strings.Join(tags, ", "))
 }
 
 // variantType is the type of the structure behind a tag; ok is false without one.
