@@ -10,34 +10,52 @@ import (
 const drainRate = 1000
 
 // Drain closes all connections with 1001, spread over as long as it takes at 1,000 a second but no longer than half of
-// what ctx leaves. A connection with calls in flight is closed when they are answered. New handshakes get 503. It
-// returns when no connection is left or ctx ends; in the latter case what is left was closed without waiting.
+// what ctx leaves. A connection with calls in flight is closed when they are answered, or shortly before ctx ends. New
+// handshakes get 503. It returns when no connection is left or ctx ends.
 func (p *Pool) Drain(ctx context.Context) {
 	p.draining.Store(true)
+	defer p.drained.Store(true)
 	conns := p.conns.all()
 	spread := time.Duration(len(conns)) * time.Second / drainRate
+	patience := make(<-chan time.Time)
 	if deadline, ok := ctx.Deadline(); ok {
-		spread = min(spread, time.Until(deadline)/2)
+		left := time.Until(deadline)
+		spread = min(spread, left/2)
+		t := time.NewTimer(left - min(left/4, lastWords))
+		defer t.Stop()
+		patience = t.C
 	}
 	start := time.Now()
 	for i, c := range conns {
 		due := time.Duration(int64(spread) * int64(i) / int64(len(conns)))
-		if wait := due - time.Since(start); wait > 10*time.Millisecond {
-			if sleep(ctx, wait) != nil {
-				break
-			}
+		if wait := due - time.Since(start); wait > drainStep && sleep(ctx, wait) != nil {
+			break
 		}
 		c.drain()
 	}
 	for p.connCount.Load() > 0 {
 		select {
 		case <-p.empty:
+		case <-patience:
+			p.closeAll()
 		case <-ctx.Done():
-			for _, c := range p.conns.all() {
-				c.close(closeGoingAway, reasonGoingAway)
-			}
+			p.closeAll()
 			return
 		}
+	}
+	p.tellEmpty()
+}
+
+const (
+	// lastWords is what is kept of the time for the close handshakes of those who had calls in flight.
+	lastWords = time.Second
+	// drainStep is the shortest pause between two closes.
+	drainStep = 10 * time.Millisecond
+)
+
+func (p *Pool) closeAll() {
+	for _, c := range p.conns.all() {
+		c.close(closeGoingAway, reasonGoingAway)
 	}
 }
 

@@ -44,7 +44,7 @@ type setup struct {
 	api     api.Settings
 }
 
-func newSetup(t *testing.T) *setup {
+func newSetup(t testing.TB) *setup {
 	t.Helper()
 	s := &setup{pool: gateway.DefaultConfig(), handler: gateway.DefaultHandlerConfig(), nats: backend.DefaultNATSConfig()}
 	s.handler.SessionPool = "main"
@@ -53,7 +53,7 @@ func newSetup(t *testing.T) *setup {
 }
 
 // methods sets the message handlers from "PATTERN = DESTINATION; …".
-func (s *setup) methods(t *testing.T, text string) {
+func (s *setup) methods(t testing.TB, text string) {
 	t.Helper()
 	s.handler.MessageHandlers = nil
 	for m := range strings.SplitSeq(text, ";") {
@@ -69,38 +69,45 @@ func (s *setup) methods(t *testing.T, text string) {
 
 func nodeID(n int) names.NodeID { return names.NodeID(fmt.Sprintf("%032d", n)) }
 
-// startNode starts a node. Its destinations are main and auth (HTTP), svc (NATS); others are unknown. t's cleanup stops
-// it.
-func startNode(t *testing.T, n int, s *setup, network *memory.Network, b *backends) *node {
+// startNode starts a node whose destinations are main and auth (HTTP), svc (NATS); others are unknown.
+func startNode(t testing.TB, n int, s *setup, network *memory.Network, b *backends) *node {
+	t.Helper()
+	var svc *backend.NATS
+	nd := startNodeWith(t, n, s, network, func(name string) (backend.Destination, bool) {
+		switch name {
+		case "main", "auth":
+			return backend.Destination{HTTP: httpDest{name, b}}, true
+		case "svc":
+			return backend.Destination{NATS: svc}, true
+		}
+		return backend.Destination{}, false
+	})
+	svc = backend.NewNATS("svc", s.nats, nd.bus)
+	return nd
+}
+
+// startNodeWith starts a node with its own destinations. t's cleanup stops it.
+func startNodeWith(t testing.TB, n int, s *setup, network *memory.Network, dests backend.Resolver) *node {
 	t.Helper()
 	nd := &node{id: nodeID(n), bus: network.Join(), listener: memnet.Listen(0)}
 	space, err := names.NewSpace("sw", "main")
 	if err != nil {
 		t.Fatal(err)
 	}
-	svc := backend.NewNATS("svc", s.nats, nd.bus)
 	if nd.metrics, err = gateway.NewMetrics(prometheus.NewRegistry()); err != nil {
 		t.Fatal(err)
 	}
 	var conns atomic.Uint64
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	nd.pool, err = gateway.NewPool("main", s.pool, gateway.Deps{
-		Node:     nd.id,
-		NextConn: func() uint64 { return conns.Add(1) - 1 },
-		Bus:      nd.bus,
-		Space:    space,
-		Destinations: func(name string) (backend.Destination, bool) {
-			switch name {
-			case "main", "auth":
-				return backend.Destination{HTTP: httpDest{name, b}}, true
-			case "svc":
-				return backend.Destination{NATS: svc}, true
-			}
-			return backend.Destination{}, false
-		},
-		IDs:     ident.New(time.Now),
-		Log:     log,
-		Metrics: nd.metrics,
+		Node:         nd.id,
+		NextConn:     func() uint64 { return conns.Add(1) - 1 },
+		Bus:          nd.bus,
+		Space:        space,
+		Destinations: dests,
+		IDs:          ident.New(time.Now),
+		Log:          log,
+		Metrics:      nd.metrics,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -40,6 +40,7 @@ type Pool struct {
 	// empty gets a token when the last connection has left.
 	empty    chan struct{}
 	draining atomic.Bool
+	drained  atomic.Bool
 
 	stop   sync.Once
 	mu     sync.Mutex // guards undo
@@ -185,10 +186,7 @@ func (p *Pool) leave(c *conn) {
 	p.sessions.part(c)
 	p.deps.Metrics.connections.Add(-1)
 	if p.connCount.Add(-1) == 0 {
-		select {
-		case p.empty <- struct{}{}:
-		default:
-		}
+		p.tellEmpty()
 	}
 }
 
@@ -199,7 +197,7 @@ func (p *Pool) left(c *conn, code int, reason string) {
 }
 
 // Stop closes what is still open with 4001, as befits a session pool that was removed from the configuration, and
-// returns when nothing of it runs any more. After Drain nothing is open. A second Stop waits for the first.
+// returns when nothing of it runs any more, except that after a Drain it does not wait for clients a second time. A second Stop waits for the first.
 func (p *Pool) Stop() { p.stop.Do(p.stopOnce) }
 
 func (p *Pool) stopOnce() {
@@ -207,7 +205,9 @@ func (p *Pool) stopOnce() {
 	for _, c := range p.conns.all() {
 		c.close(closePoolStopped, reasonPoolStopped)
 	}
-	p.awaitEmpty(time.After(stopTimeout))
+	if !p.drained.Load() {
+		p.awaitEmpty(time.After(stopTimeout))
+	}
 	p.farewell()
 	p.mu.Lock()
 	p.unwind()
@@ -229,7 +229,16 @@ func (p *Pool) awaitEmpty(timeout <-chan time.Time) bool {
 			return false
 		}
 	}
+	p.tellEmpty()
 	return true
+}
+
+// tellEmpty wakes one that waits for the last connection to leave; each who was woken wakes the next.
+func (p *Pool) tellEmpty() {
+	select {
+	case p.empty <- struct{}{}:
+	default:
+	}
 }
 
 // Stats fills the levels that only a session pool knows; for inspection.

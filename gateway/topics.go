@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"hash/maphash"
+	"strings"
 	"sync"
 
 	"github.com/swindon-go/swindon/internal/names"
@@ -63,8 +64,9 @@ func (x *topics) find(name names.Topic, create bool) *topic {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if t = s.m[name]; t == nil {
-		t = &topic{name: name}
-		s.m[name] = t
+		// The name may be a piece of a whole request line.
+		t = &topic{name: names.Topic(strings.Clone(string(name)))}
+		s.m[t.name] = t
 		x.metrics.topics.Add(1)
 	}
 	return t
