@@ -60,6 +60,8 @@ type Broker struct {
 	stores *stores
 	m      *metrics
 
+	reload sync.Mutex // guards deps.Pools and deps.Subjects, and is held during an update
+
 	lookForBuckets chan struct{} // holds one token
 	ctx            context.Context
 	cancel         context.CancelFunc
@@ -79,6 +81,8 @@ func (b *Broker) MaxPayload() int64 {
 	if n := b.bus.maxPayload.Load(); n > 0 {
 		return n
 	}
+	b.reload.Lock()
+	defer b.reload.Unlock()
 	return payloadFor(b.deps.Pools)
 }
 

@@ -35,7 +35,8 @@ const (
 // embedded is the NATS server inside this process.
 type embedded struct {
 	srv      *natsserver.Server
-	password string // of user gateway, known to nobody else
+	opts     *natsserver.Options // as it was started with, or last updated
+	password string              // of user gateway, known to nobody else
 	store    *storeDir
 	log      *slog.Logger
 }
@@ -70,6 +71,7 @@ func startEmbedded(cfg Config, deps Deps) (*embedded, error) {
 
 // run starts the server and waits until it is ready or says why not.
 func (e *embedded) run(opts *natsserver.Options) error {
+	e.opts = opts.Clone()
 	srv, err := natsserver.NewServer(opts)
 	if err != nil {
 		return err

@@ -55,6 +55,9 @@ func (b *Broker) target() ([]nats.Option, error) {
 		return nil, fmt.Errorf("nats: %w", err)
 	}
 	if len(b.cfg.URL) > 0 {
+		if b.deps.Mesh.Enabled() {
+			b.log.Warn("replication has no effect with an external nats")
+		}
 		opts, err := externalOptions(b.cfg)
 		if err != nil {
 			return nil, fmt.Errorf("nats: %w", err)
@@ -70,8 +73,17 @@ func (b *Broker) target() ([]nats.Option, error) {
 
 // checkPayload warns of an external server that takes less than a session pool allows (decision D18).
 func (b *Broker) checkPayload(nc *nats.Conn) {
-	for _, p := range b.deps.Pools {
-		if limit := nc.MaxPayload(); p.MaxMessage > limit {
+	b.reload.Lock()
+	pools := b.deps.Pools
+	b.reload.Unlock()
+	if b.server == nil {
+		b.warnOfSmall(pools, nc.MaxPayload())
+	}
+}
+
+func (b *Broker) warnOfSmall(pools []PoolLimit, limit int64) {
+	for _, p := range pools {
+		if p.MaxMessage > limit {
 			b.log.Warn("nats takes smaller messages than the session pool allows; larger ones are refused",
 				"pool", string(p.Name), "limit", p.MaxMessage, "max_payload", limit)
 		}

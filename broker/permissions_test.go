@@ -196,6 +196,12 @@ func TestNoListener(t *testing.T) {
 	if addr := b.server.srv.Addr(); addr != nil {
 		t.Errorf("listens on %v", addr)
 	}
+	if err := b.Update([]PoolLimit{{Name: "main"}}, []string{"rpc", "shop"}); err != nil {
+		t.Error(err)
+	}
+	if addr := b.server.srv.Addr(); addr != nil || !b.Up() {
+		t.Errorf("after an update: listens on %v, up %v", addr, b.Up())
+	}
 }
 
 // TestPortInUse: a clear error at once.

@@ -1,8 +1,10 @@
 package broker
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 )
 
 // serverLog carries the embedded server's lines into our log. Its notices are our debug: they tell of each start at
@@ -16,8 +18,18 @@ func (l *serverLog) Noticef(format string, v ...any) {
 	l.log.Debug("nats-server: " + fmt.Sprintf(format, v...))
 }
 
+// known are warnings about what we do on purpose: passwords that are in this process's memory only, and a limit that
+// follows from the session pools'.
+var known = []string{"Plaintext passwords detected", "Maximum payloads over"}
+
 func (l *serverLog) Warnf(format string, v ...any) {
-	l.log.Warn("nats-server: " + fmt.Sprintf(format, v...))
+	level := slog.LevelWarn
+	for _, k := range known {
+		if strings.HasPrefix(format, k) {
+			level = slog.LevelDebug
+		}
+	}
+	l.log.Log(context.Background(), level, "nats-server: "+fmt.Sprintf(format, v...))
 }
 
 func (l *serverLog) Errorf(format string, v ...any) {
