@@ -2,84 +2,13 @@ package testkit
 
 import (
 	"bufio"
-	"errors"
-	"fmt"
 	"io"
 	"net"
-	"net/http"
-	"net/textproto"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 )
-
-// Header is one header line as it was on the wire.
-type Header struct{ Name, Value string }
-
-// Request is one request as a backend saw it, byte for byte.
-type Request struct {
-	Head    string // everything up to the empty line
-	Method  string
-	Target  string
-	Proto   string
-	Headers []Header
-	Body    string
-	Conn    int // the number of the connection, from 0
-
-	conn  net.Conn
-	reply chan string // closed without a reply: the connection is closed
-	once  *sync.Once
-}
-
-// Get is the value of a header; several are joined with a comma, as WSGI servers do.
-func (r *Request) Get(name string) string {
-	var values []string
-	for _, h := range r.Headers {
-		if strings.EqualFold(h.Name, name) {
-			values = append(values, h.Value)
-		}
-	}
-	return strings.Join(values, ",")
-}
-
-// Has tells whether there is such a header.
-func (r *Request) Has(name string) bool {
-	for _, h := range r.Headers {
-		if strings.EqualFold(h.Name, name) {
-			return true
-		}
-	}
-	return false
-}
-
-// Raw answers with exactly these bytes.
-func (r *Request) Raw(text string) {
-	r.once.Do(func() {
-		r.reply <- text
-		close(r.reply)
-	})
-}
-
-// Reply answers with a status, headers and a body with its length.
-func (r *Request) Reply(status int, body string, headers ...string) {
-	r.Raw(response(status, body, headers...))
-}
-
-// JSON answers 200 with a JSON body.
-func (r *Request) JSON(body string) { r.Reply(http.StatusOK, body, "Content-Type: application/json") }
-
-// Drop closes the connection without an answer.
-func (r *Request) Drop() { r.once.Do(func() { close(r.reply) }) }
-
-func response(status int, body string, headers ...string) string {
-	head := fmt.Sprintf("HTTP/1.1 %d %s\r\n", status, http.StatusText(status))
-	for _, h := range headers {
-		head += h + "\r\n"
-	}
-	return head + "Content-Length: " + strconv.Itoa(len(body)) + "\r\n\r\n" + body
-}
 
 // Backend is a scripted HTTP backend on raw sockets. The test takes each request with Next and answers it.
 type Backend struct {
@@ -87,6 +16,8 @@ type Backend struct {
 	listener net.Listener
 	requests chan *Request
 	oneShot  bool
+	closed   chan struct{}
+	closing  sync.Once
 
 	mu      sync.Mutex // guards what follows
 	handler func(*Request)
@@ -95,19 +26,25 @@ type Backend struct {
 }
 
 // Backend starts a backend that keeps connections open and sets the name to its address.
-func (e *Env) Backend(name string) *Backend { return e.backend(name, false) }
+func (e *Env) Backend(name string) *Backend { return e.backend(name, "127.0.0.1:0", false) }
+
+// BackendAt is Backend at a given address: one that comes late, or comes back.
+func (e *Env) BackendAt(name, addr string) *Backend { return e.backend(name, addr, false) }
 
 // OneShot starts a backend like the WSGI server of the original's suite: it speaks HTTP/1.0, accepts exactly one connection for
 // each Next and closes it after the answer. A speculative or spare connection would hang it.
-func (e *Env) OneShot(name string) *Backend { return e.backend(name, true) }
+func (e *Env) OneShot(name string) *Backend { return e.backend(name, "127.0.0.1:0", true) }
 
-func (e *Env) backend(name string, oneShot bool) *Backend {
+func (e *Env) backend(name, addr string, oneShot bool) *Backend {
 	e.T.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := net.Listen("tcp", addr)
 	if err != nil {
 		e.T.Fatal(err)
 	}
-	b := &Backend{t: e.T, listener: listener, requests: make(chan *Request, 1024), oneShot: oneShot, conns: make(map[net.Conn]struct{})}
+	b := &Backend{
+		t: e.T, listener: listener, requests: make(chan *Request, 1024), oneShot: oneShot,
+		closed: make(chan struct{}), conns: make(map[net.Conn]struct{}),
+	}
 	e.Set(name, listener.Addr().String())
 	if !oneShot {
 		go b.accept()
@@ -122,6 +59,7 @@ func (b *Backend) Addr() string { return b.listener.Addr().String() }
 // Close stops listening and closes all connections.
 func (b *Backend) Close() {
 	_ = b.listener.Close()
+	b.closing.Do(func() { close(b.closed) })
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for conn := range b.conns {
@@ -170,7 +108,7 @@ func (b *Backend) serve(conn net.Conn) {
 		if err != nil {
 			return
 		}
-		request.Conn, request.conn = number, conn
+		request.Conn, request.conn, request.t, request.reader = number, conn, b.t, reader
 		b.mu.Lock()
 		handler := b.handler
 		b.mu.Unlock()
@@ -186,7 +124,12 @@ func (b *Backend) serve(conn net.Conn) {
 		if b.oneShot {
 			reply = strings.Replace(reply, "HTTP/1.1", "HTTP/1.0", 1)
 		}
-		if _, err := io.WriteString(conn, reply); err != nil || b.oneShot || strings.Contains(reply, "Connection: close\r\n") {
+		_, err = io.WriteString(conn, reply)
+		if request.tunnel {
+			<-b.closed
+			return
+		}
+		if err != nil || b.oneShot || strings.Contains(reply, "Connection: close\r\n") {
 			return
 		}
 	}
@@ -220,67 +163,5 @@ func (b *Backend) None() {
 		b.t.Errorf("the backend got a request that it must not get:\n%s\n%s", r.Head, r.Body)
 		r.Drop()
 	case <-time.After(Quiet):
-	}
-}
-
-// readRequest reads one request as it is.
-func readRequest(r *bufio.Reader) (*Request, error) {
-	request := &Request{reply: make(chan string, 1), once: new(sync.Once)}
-	first := true
-	for {
-		line, err := r.ReadString('\n')
-		if err != nil {
-			return nil, err
-		}
-		line = strings.TrimRight(line, "\r\n")
-		if line == "" {
-			break
-		}
-		request.Head += line + "\r\n"
-		if first {
-			first = false
-			request.Method, request.Target, _ = strings.Cut(line, " ")
-			request.Target, request.Proto, _ = strings.Cut(request.Target, " ")
-			continue
-		}
-		name, value, _ := strings.Cut(line, ":")
-		request.Headers = append(request.Headers, Header{name, strings.TrimSpace(value)})
-	}
-	return request, request.readBody(r)
-}
-
-func (r *Request) readBody(reader *bufio.Reader) error {
-	if strings.EqualFold(r.Get("Transfer-Encoding"), "chunked") {
-		return r.readChunks(reader)
-	}
-	length, err := strconv.Atoi(r.Get("Content-Length"))
-	if err != nil {
-		return nil // no length, no body
-	}
-	body := make([]byte, length)
-	_, err = io.ReadFull(reader, body)
-	r.Body = string(body)
-	return err
-}
-
-func (r *Request) readChunks(reader *bufio.Reader) error {
-	lines := textproto.NewReader(reader)
-	for {
-		line, err := lines.ReadLine()
-		if err != nil {
-			return err
-		}
-		size, err := strconv.ParseInt(line, 16, 32)
-		if err != nil || size < 0 {
-			return errors.Join(errors.New("bad chunk size"), err)
-		}
-		chunk := make([]byte, size+2)
-		if _, err := io.ReadFull(reader, chunk); err != nil {
-			return err
-		}
-		if size == 0 {
-			return nil
-		}
-		r.Body += string(chunk[:size])
 	}
 }

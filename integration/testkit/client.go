@@ -96,6 +96,15 @@ func (c *Client) Silent() {
 	}
 }
 
+// WantRaw reads exactly this text.
+func (c *Client) WantRaw(want string) {
+	c.t.Helper()
+	b := make([]byte, len(want))
+	if n, err := io.ReadFull(c.r, b); err != nil || string(b) != want {
+		c.t.Fatalf("read %q, %v; want %q", b[:n], err, want)
+	}
+}
+
 // Do sends one request on a connection of its own and returns the response.
 func Do(t testing.TB, addr, request string) *Response {
 	t.Helper()
