@@ -56,7 +56,7 @@ type Conn struct {
 	group  *Group
 	phase  atomic.Uint32
 	closed atomic.Bool
-	timer  *time.Timer // of LimitResponse; nil once the connection is taken
+	timer  atomic.Pointer[time.Timer] // of LimitResponse; nil until it is called
 }
 
 func newConn(tc *net.TCPConn, g *Group) *Conn {
@@ -67,6 +67,9 @@ func newConn(tc *net.TCPConn, g *Group) *Conn {
 
 // Fresh tells whether no byte has come yet.
 func (c *Conn) Fresh() bool { return phase(c.phase.Load()) == phaseNew }
+
+// Taken tells whether a handler has taken the connection over.
+func (c *Conn) Taken() bool { return phase(c.phase.Load()) == phaseTaken }
 
 // Read reads from the socket. The first byte of a request starts the limit for its head. Empty lines before the first
 // request are dropped.
@@ -124,6 +127,7 @@ func (c *Conn) SetReadDeadline(t time.Time) error {
 		return c.limitRead(now, c.group.timeouts.Load().Headers)
 	default:
 		c.phase.Store(uint32(phaseIdle))
+		c.stopTimer()
 		return c.limitRead(now, c.group.timeouts.Load().KeepAlive)
 	}
 }
@@ -140,24 +144,30 @@ func (c *Conn) limitRead(from time.Time, d time.Duration) error {
 // then on all limits are the new owner's.
 func (c *Conn) SetDeadline(t time.Time) error {
 	c.phase.Store(uint32(phaseTaken))
-	c.LimitResponse(0)
+	c.stopTimer()
 	return c.TCPConn.SetDeadline(t)
 }
 
-// LimitResponse closes the connection d from now unless it is called again before; 0 takes the limit away. It must be
-// called by the goroutine that serves the connection.
+// LimitResponse closes the connection d from now unless the response has been sent, or the connection taken over, before.
+// It must be called by the goroutine that serves the connection.
 func (c *Conn) LimitResponse(d time.Duration) {
+	t := c.timer.Load()
 	switch {
-	case d <= 0 && c.timer == nil:
 	case d <= 0:
-		c.timer.Stop()
-		if phase(c.phase.Load()) == phaseTaken {
-			c.timer = nil // websockets live long: the timer need not
-		}
-	case c.timer == nil:
-		c.timer = time.AfterFunc(d, func() { _ = c.Close() })
+		c.stopTimer()
+	case t == nil:
+		c.timer.Store(time.AfterFunc(d, func() { _ = c.Close() }))
 	default:
-		c.timer.Reset(d)
+		t.Reset(d)
+	}
+}
+
+func (c *Conn) stopTimer() {
+	if t := c.timer.Load(); t != nil {
+		t.Stop()
+		if c.Taken() || c.closed.Load() {
+			c.timer.Store(nil) // websockets live long: the timer need not
+		}
 	}
 }
 
@@ -166,6 +176,7 @@ func (c *Conn) LimitResponse(d time.Duration) {
 func (c *Conn) Close() error {
 	err := c.TCPConn.Close()
 	if !c.closed.Swap(true) {
+		c.stopTimer()
 		c.group.limit.release()
 	}
 	return err

@@ -19,6 +19,11 @@ func NewWriter(w http.ResponseWriter, rec *Record) *Writer {
 	return &Writer{ResponseWriter: w, rec: rec}
 }
 
+// Reset makes w the writer for another request. Whoever owns a connection can use one Writer for all its requests.
+func (w *Writer) Reset(below http.ResponseWriter, rec *Record) {
+	*w = Writer{ResponseWriter: below, rec: rec}
+}
+
 // Unwrap returns the writer below, for http.ResponseController.
 func (w *Writer) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
