@@ -26,9 +26,10 @@ func (h *Handler) accept(w http.ResponseWriter, r *http.Request, protocol string
 		web.Error(w, r, http.StatusInternalServerError)
 		return
 	}
-	ctx, cancel := context.WithCancel(conn.Context())
-	defer cancel()
-	c, pend := p.enter(h, conn, cancel)
+	ctx, cancel := context.WithCancelCause(context.Background())
+	defer cancel(nil)
+	defer whenDone(conn.Context(), func() { cancel(conn.Context().Err()) })()
+	c, pend := p.enter(h, conn, func() { cancel(errEnded) })
 	q.Conn = c.id()
 	var who backend.Identity
 	if refusal == nil {
@@ -47,6 +48,15 @@ func (h *Handler) accept(w http.ResponseWriter, r *http.Request, protocol string
 	default:
 		h.welcome(c, pend, protocol, who)
 	}
+}
+
+// whenDone is context.AfterFunc, but asks ctx itself: package context would first have it make a channel, which a
+// connection would keep for life.
+func whenDone(ctx context.Context, f func()) (stop func() bool) {
+	if a, ok := ctx.(interface{ AfterFunc(f func()) func() bool }); ok {
+		return a.AfterFunc(f)
+	}
+	return context.AfterFunc(ctx, f)
 }
 
 // authorize asks the backend, for as long as the client is there.

@@ -16,8 +16,9 @@ import (
 // Pool is one session pool on this node: its connections, sessions and topics. All methods may be called concurrently;
 // Start once, before any connection.
 //
-// Lock order, where locks are held together at all: connection → topic shard; connection or session → deadlines; topic
-// → pending → outbox. Locks of one rank are never held together, and no I/O and no NATS publish happens under any.
+// Lock order: connection → session → deadlines; connection → topic shard or topic → pending → outbox. A shard's lock is
+// given back before the lock of what was found in it is taken, locks of one rank are never held together, and no I/O and
+// no NATS publish happens under any.
 type Pool struct {
 	name    names.Pool
 	deps    Deps

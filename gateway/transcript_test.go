@@ -38,7 +38,7 @@ var memnetPeer = netip.MustParseAddr("127.0.0.1")
 //	api@1 METHOD TARGET | Header: value | Body: text = STATUS WARNING
 //	nats SUBJECT BODY [= CODE]             a backend publishes, or requests and gets this error code ("ok" for none)
 //	nats serve SUBJECT                     a backend serves a subject
-//	wait 3s · bus@1 down · bus@1 up · drain@1 5s · stop@1 · stats@1 NAME = VALUE
+//	wait 3s · bus@1 down, up, stalled or moving · drain@1 5s · stop@1 · stats@1 NAME = VALUE
 func TestTranscripts(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("testdata/transcripts/*.txtar")
@@ -221,7 +221,14 @@ func (s *stage) step(line string) {
 		}
 		time.Sleep(d)
 	case "bus":
-		s.nodes[at].bus.SetDown(rest == "down")
+		switch rest {
+		case "down", "up":
+			s.nodes[at].bus.SetDown(rest == "down")
+		case "stalled", "moving":
+			s.nodes[at].bus.SetStalled(rest == "stalled")
+		default:
+			s.fatalf("unknown state")
+		}
 	case "drain":
 		s.drain(s.nodes[at], rest)
 	case "stop":
