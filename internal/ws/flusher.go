@@ -1,5 +1,7 @@
 package ws
 
+import "runtime"
+
 // flusher writes outboxes, one after the other, each in one system call that never blocks. What the network does not
 // take at once goes on in a goroutine of its own (drain), so that a slow client delays nobody.
 type flusher struct {
@@ -13,13 +15,29 @@ type flusher struct {
 	call func(fd uintptr) bool
 }
 
-func newFlusher(g *Group) *flusher {
-	f := &flusher{group: g, buf: g.getWriteBuffer()}
+// flusher returns a flusher that is to be run.
+func (g *Group) flusher() *flusher {
+	if f, ok := g.flusherPool.Get().(*flusher); ok {
+		return f
+	}
+	f := &flusher{group: g}
 	f.call = f.writeOnce
 	return f
 }
 
-func (f *flusher) release() { f.group.putWriteBuffer(f.buf) }
+// run empties outboxes until the queue is empty.
+func (f *flusher) run() {
+	// Those who are about to send more go first: what they send leaves in the same write.
+	runtime.Gosched()
+	q := &f.group.flushers
+	f.buf = f.group.getWriteBuffer()
+	for c := q.pop(); c != nil; c = q.pop() {
+		f.flush(c)
+	}
+	f.group.putWriteBuffer(f.buf)
+	f.buf = nil
+	f.group.flusherPool.Put(f)
+}
 
 // flush writes what waits in a connection's outbox and puts the connection back into the queue when more has come
 // meanwhile.

@@ -15,6 +15,7 @@ type Group struct {
 
 	readBuffers  sync.Pool // *readBuffer
 	writeBuffers sync.Pool // *writeBuffer
+	flusherPool  sync.Pool // *flusher
 	batches      sync.Pool // *batch
 
 	mu   sync.Mutex // protects last

@@ -1,9 +1,6 @@
 package ws
 
-import (
-	"runtime"
-	"sync"
-)
+import "sync"
 
 // queue holds the connections whose outboxes have become non-empty, in that order, and the goroutines that empty them.
 // A flusher is started when something is pushed and ends when the queue is empty. A connection stands in the queue once
@@ -27,7 +24,7 @@ func (q *queue) push(c *Conn) {
 	}
 	q.mu.Unlock()
 	if start {
-		go q.run(c.group)
+		go c.group.flusher().run()
 	}
 }
 
@@ -56,14 +53,3 @@ func (q *queue) pop() *Conn {
 
 // keptConns bounds the capacity that an empty queue keeps.
 const keptConns = 16 << 10
-
-// run is a flusher.
-func (q *queue) run(g *Group) {
-	// Those who are about to send more go first: what they send leaves in the same write.
-	runtime.Gosched()
-	f := newFlusher(g)
-	for c := q.pop(); c != nil; c = q.pop() {
-		f.flush(c)
-	}
-	f.release()
-}

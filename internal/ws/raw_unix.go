@@ -3,7 +3,6 @@
 package ws
 
 import (
-	"errors"
 	"net"
 	"syscall"
 )
@@ -24,8 +23,11 @@ func rawConn(nc net.Conn) syscall.RawConn {
 // readable reads once from the socket. It returns false when nothing is there: the caller then waits, without a buffer.
 func (c *Conn) readable(fd uintptr) bool {
 	b := c.group.getReadBuffer()
-	n, err := retry(func() (int, error) { return syscall.Read(int(fd), b[:]) })
-	if errors.Is(err, syscall.EAGAIN) {
+	n, err := syscall.Read(int(fd), b[:])
+	for err == syscall.EINTR { //nolint:errorlint // System calls return bare numbers.
+		n, err = syscall.Read(int(fd), b[:])
+	}
+	if err == syscall.EAGAIN { //nolint:errorlint // As above.
 		c.group.putReadBuffer(b)
 		return false
 	}
@@ -35,21 +37,16 @@ func (c *Conn) readable(fd uintptr) bool {
 
 // writeOnce writes once to the socket. It does not wait: what is not taken is for drain.
 func (f *flusher) writeOnce(fd uintptr) bool {
-	n, err := retry(func() (int, error) { return syscall.Write(int(fd), f.data) })
-	if err == nil {
+	n, err := syscall.Write(int(fd), f.data)
+	for err == syscall.EINTR { //nolint:errorlint // As above.
+		n, err = syscall.Write(int(fd), f.data)
+	}
+	switch err { //nolint:errorlint // As above.
+	case nil:
 		f.n = n
-	} else if !errors.Is(err, syscall.EAGAIN) {
+	case syscall.EAGAIN:
+	default:
 		f.err = err
 	}
 	return true
-}
-
-// retry repeats an interrupted system call.
-func retry(call func() (int, error)) (int, error) {
-	for {
-		n, err := call()
-		if err != syscall.EINTR { //nolint:errorlint // System calls return bare numbers.
-			return n, err
-		}
-	}
 }
