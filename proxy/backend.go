@@ -5,11 +5,13 @@ import (
 	"time"
 )
 
-// backend is one address of a destination. Guarded by Destination.mu.
+// backend is one address of a destination. Guarded by Destination.mu, but for what never changes.
 type backend struct {
+	// Never changed.
 	addr netip.AddrPort
 	text string // addr as text, for dialling and for logs
 	host string // as configured, for Host
+
 	// conns counts connections: idle, in use, being opened. Those that became tunnels are not among them.
 	conns int
 	// idle is how many of them wait for a request.

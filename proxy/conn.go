@@ -9,21 +9,33 @@ import (
 	"time"
 )
 
-// bufferSize is what a connection in use reads into; idle ones hold no buffer. A head that does not fit grows it.
-const bufferSize = 16 << 10
+// Sizes of buffers.
+const (
+	// bufferSize is what a connection in use reads into; idle ones hold no buffer. A head that does not fit grows it.
+	bufferSize = 16 << 10
+	// bigBuffer is for long bodies that come fast.
+	bigBuffer = 64 << 10
+)
 
-// buffers holds buffers of bufferSize.
-var buffers = sync.Pool{New: func() any { return &buffer{p: make([]byte, bufferSize)} }}
+var (
+	buffers    = sync.Pool{New: func() any { return &buffer{p: make([]byte, bufferSize)} }}
+	bigBuffers = sync.Pool{New: func() any { return &buffer{p: make([]byte, bigBuffer)} }}
+)
 
 // buffer is a pooled piece of memory.
 type buffer struct{ p []byte }
 
-func newBuffer() *buffer { return buffers.Get().(*buffer) }
+func newBuffer() *buffer    { return buffers.Get().(*buffer) }
+func newBigBuffer() *buffer { return bigBuffers.Get().(*buffer) }
 
-// free gives the buffer back. Grown ones are left to the garbage collector.
+// free gives the buffer back. Those of other sizes are left to the garbage collector.
 func (b *buffer) free() {
-	if b != nil && len(b.p) == bufferSize {
+	switch {
+	case b == nil:
+	case len(b.p) == bufferSize:
 		buffers.Put(b)
+	case len(b.p) == bigBuffer:
+		bigBuffers.Put(b)
 	}
 }
 

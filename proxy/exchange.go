@@ -351,7 +351,7 @@ func (x *exchange) more(ctx context.Context, wait time.Duration) error {
 	} else if wait > 0 {
 		x.conn.extend(wait)
 	}
-	err := x.conn.fill(bufferSize)
+	err := x.conn.fill(bigBuffer)
 	switch {
 	case err == nil:
 		return nil
@@ -364,22 +364,34 @@ func (x *exchange) more(ctx context.Context, wait time.Duration) error {
 	return fmt.Errorf("backend %s: %w", x.backend, explain(ctx, x.conn, err))
 }
 
-// nextData returns the next data of the body, or nothing at its end. The data is good until the next call.
-func (x *exchange) nextData(ctx context.Context) ([]byte, error) {
+// takeData returns the next data of the body in a buffer that is the caller's, who must free it. At the end of the body
+// there may be no data.
+func (x *exchange) takeData(ctx context.Context) ([]byte, *buffer, error) {
+	c := x.conn
 	for {
-		data, used, err := x.resp.next(x.conn.unread())
+		in := c.unread()
+		n, used, err := x.resp.gather(in)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		x.conn.r += used
-		if len(data) > 0 || x.resp.done {
-			return data, nil
-		}
-		if used > 0 {
-			continue
+		c.r += used
+		if n > 0 || x.resp.done {
+			full := len(in) == len(c.buf.p)
+			rest := c.unread() // the beginning of a chunk's size, or more than was asked for
+			buf := c.detach()
+			switch {
+			case full: // it comes fast
+				c.buf = newBigBuffer()
+			case len(rest) > 0:
+				c.buf = newBuffer()
+			}
+			if len(rest) > 0 {
+				c.w = copy(c.buf.p, rest)
+			}
+			return in[:n], buf, nil
 		}
 		if err := x.more(ctx, x.set.requestTimeout); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 }

@@ -3,6 +3,7 @@ package proxy
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -145,7 +146,7 @@ func startProxy(t testing.TB, d *Destination, change func(*HandlerConfig)) *fixt
 		h.ServeHTTP(web.NewWriter(w, rec), r)
 	}))
 	srv.Config.ConnContext = func(ctx context.Context, _ net.Conn) context.Context { return web.NewConnContext(ctx) }
-	srv.Config.ErrorLog = nil
+	srv.Config.DisableGeneralOptionsHandler = true
 	srv.Start()
 	t.Cleanup(srv.Close)
 	f.url = srv.URL
@@ -197,4 +198,22 @@ func bodyOf(t testing.TB, resp *http.Response) string {
 		t.Fatal(err)
 	}
 	return string(p)
+}
+
+// chunks writes a chunked body.
+type chunks struct{ w io.Writer }
+
+func newChunks(w io.Writer) *chunks { return &chunks{w} }
+
+func (c *chunks) Write(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	_, err := fmt.Fprintf(c.w, "%x\r\n%s\r\n", len(p), p)
+	return len(p), err
+}
+
+func (c *chunks) Close() error {
+	_, err := io.WriteString(c.w, "0\r\n\r\n")
+	return err
 }

@@ -110,9 +110,8 @@ func (d *Destination) setBackends(targets []target) {
 	for _, t := range targets {
 		b := old[t.addr]
 		if b == nil {
-			b = &backend{addr: t.addr, text: t.addr.String()}
+			b = &backend{addr: t.addr, text: t.addr.String(), host: t.host}
 		}
-		b.host = t.host
 		delete(old, t.addr)
 		backends = append(backends, b)
 	}

@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"strconv"
@@ -22,7 +21,15 @@ func (h *Handler) respond(w http.ResponseWriter, r *http.Request, x *exchange, r
 	c.r += used
 	x.head.copyTo(w.Header())
 	if !x.resp.done {
-		h.respondLong(w, r, x, first)
+		if x.resp.kind == bodyLength {
+			w.Header()["Content-Length"] = []string{strconv.FormatInt(x.head.length, 10)}
+		}
+		w.WriteHeader(x.head.status)
+		p := passage{x: x, w: w, ctx: r.Context(), limit: h.ahead}
+		if err := p.run(first); err != nil {
+			h.failLate(r, x, err)
+			panic(http.ErrAbortHandler) // so that the client sees that the body is not complete
+		}
 		return
 	}
 	switch {
@@ -85,37 +92,9 @@ func (h *head) copyTo(dst http.Header) {
 	}
 }
 
-// respondLong passes on a body that is not here completely yet; first is what is.
-func (h *Handler) respondLong(w http.ResponseWriter, r *http.Request, x *exchange, first []byte) {
-	if x.resp.kind == bodyLength {
-		w.Header()["Content-Length"] = []string{strconv.FormatInt(x.head.length, 10)}
-	}
-	w.WriteHeader(x.head.status)
-	flush := http.NewResponseController(w)
-	data := first
-	for {
-		if len(data) > 0 {
-			if _, err := w.Write(data); err != nil {
-				return // the client is gone
-			}
-		}
-		if x.resp.done {
-			return
-		}
-		if len(x.conn.unread()) == 0 {
-			_ = flush.Flush() // before waiting
-		}
-		var err error
-		if data, err = x.nextData(r.Context()); err != nil {
-			h.failLate(x, err)
-			panic(http.ErrAbortHandler) // so that the client sees that the body is not complete
-		}
-	}
-}
-
 // failLate logs a response that broke off; when the client left, that is no news.
-func (h *Handler) failLate(x *exchange, err error) {
-	if !errors.Is(err, context.Canceled) {
+func (h *Handler) failLate(r *http.Request, x *exchange, err error) {
+	if r.Context().Err() == nil && !errors.Is(err, errClientWrite) {
 		h.log.Warn("Response of the backend broke off", "destination", h.name, "backend", x.backend, "err", err)
 	}
 }
