@@ -3,6 +3,7 @@ package gateway
 import (
 	"errors"
 	"log/slog"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -76,6 +77,7 @@ func (k call) run() {
 	c := k.conn
 	defer c.answered()
 	defer putBuffer(k.frame)
+	defer k.rescue()
 	r, err := wire.ParseRequest(k.frame.b)
 	if err != nil {
 		k.breach(err)
@@ -89,6 +91,14 @@ func (k call) run() {
 		return
 	}
 	k.call(&r)
+}
+
+// rescue closes the connection whose call has met a defect of ours, so that the others live on.
+func (k call) rescue() {
+	if v := recover(); v != nil {
+		k.conn.handler.pool.log.Error("Call has panicked", "conn", k.conn.id().String(), "panic", v, "stack", string(debug.Stack()))
+		k.conn.close(closeInternal, reasonInternal)
+	}
 }
 
 // breach closes a connection whose client does not speak the protocol (decision D7).
@@ -128,9 +138,9 @@ func (k call) call(r *wire.Request) {
 		return
 	}
 	k.fail(r, result.Kind.String(), result.Status, result.Data)
-	// A backend that says no is its business; one that says nothing is the operator's.
+	// A backend that says no is its business; one that says nothing, or nonsense, is the operator's.
 	lvl := slog.LevelDebug
-	if result.Backend == "" || result.Status >= 500 {
+	if result.Kind != backend.KindHTTPError || result.Status >= 500 {
 		lvl = slog.LevelWarn
 	}
 	p.log.Log(c.ws.Context(), lvl, "Call failed", "method", string(r.Method), "destination", dest.String(),

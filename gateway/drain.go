@@ -16,6 +16,9 @@ func (p *Pool) Drain(ctx context.Context) {
 	p.draining.Store(true)
 	defer p.drained.Store(true)
 	conns := p.conns.all()
+	if len(conns) > 0 {
+		p.log.Info("Draining", "connections", len(conns))
+	}
 	spread := time.Duration(len(conns)) * time.Second / drainRate
 	patience := make(<-chan time.Time)
 	if deadline, ok := ctx.Deadline(); ok {

@@ -103,6 +103,7 @@ func (p *Pool) Start(context.Context) error {
 	p.wg.Go(func() { p.notices.run(p.ctx) })
 	p.wg.Go(func() { p.beat(p.ctx) })
 	p.wg.Go(func() { p.acks.run(p.ctx) })
+	p.log.Debug("Session pool started")
 	p.deps.Metrics.pools.Add(1)
 	p.undo = append(p.undo, func() { p.deps.Metrics.pools.Add(-1) })
 	return nil
@@ -203,6 +204,9 @@ func (p *Pool) Stop() { p.stop.Do(p.stopOnce) }
 
 func (p *Pool) stopOnce() {
 	p.draining.Store(true)
+	if n := p.connCount.Load(); n > 0 {
+		p.log.Info("Session pool is stopped", "connections", n)
+	}
 	for _, c := range p.conns.all() {
 		c.close(closePoolStopped, reasonPoolStopped)
 	}

@@ -49,7 +49,7 @@ type Refusal struct {
 	Status int
 	// Data is a JSON text, "null" where the backend's words do not reach the client.
 	Data []byte
-	// Cause says for the log what happened, Backend is the address of the server that answered, if one did.
+	// Cause says for the log what happened, Backend is the address of the server that was asked, if one was.
 	Cause   error
 	Backend string
 }
@@ -91,7 +91,9 @@ func (c *Caller) Authorize(ctx context.Context, dest names.Destination, level Le
 		Body:      body,
 	})
 	if err != nil {
-		return Identity{}, refuse(authStatus(err), causeOf(ctx, err))
+		refusal := refuse(authStatus(err), causeOf(ctx, err))
+		refusal.Backend = reply.Backend
+		return Identity{}, refusal
 	}
 	who, refusal := judge(reply.Status, reply.Body, level.Weak() || jsontext.IsMediaType(reply.Header["Content-Type"]))
 	if refusal != nil {

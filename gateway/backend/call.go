@@ -43,7 +43,7 @@ type Result struct {
 	Status int
 	// Data is a JSON text for the frame's third element.
 	Data []byte
-	// Cause says for the log what went wrong, nil when a backend answered 200; Backend is the address that answered.
+	// Cause says for the log what went wrong, nil when a backend answered 200; Backend is the address that was asked.
 	Cause   error
 	Backend string
 }
@@ -86,7 +86,9 @@ func (c *Caller) Call(ctx context.Context, dest names.Destination, level Level, 
 	}
 	reply, err := d.HTTP.Call(ctx, &call)
 	if err != nil {
-		return failed(causeOf(ctx, err))
+		r := failed(causeOf(ctx, err))
+		r.Backend = reply.Backend
+		return r
 	}
 	r := meaning(reply.Status, reply.Body, level.Weak() || jsontext.IsMediaType(reply.Header["Content-Type"]))
 	r.Backend = reply.Backend

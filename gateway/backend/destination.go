@@ -10,7 +10,8 @@ import (
 
 // HTTPDestination sends a POST to one server of an upstream destination. Errors: port.ErrQueueFull and
 // port.ErrQueueTimeout (not sent), port.ErrTimeout, port.ErrTooLarge, port.ErrGone (the destination is being removed),
-// the context's, and any other for a broken connection. An informational reply is final: Reply.Status is its 1xx.
+// the context's, and any other for a broken connection; Reply.Backend is set with them when a server had been chosen. An
+// informational reply is final: Reply.Status is its 1xx.
 type HTTPDestination interface {
 	Call(ctx context.Context, c *port.Call) (port.Reply, error)
 }
