@@ -216,7 +216,7 @@ func TestCommandLine(t *testing.T) {
 		code           int
 		stdout, stderr string // regular expressions
 	}{
-		"version":      {[]string{"--version"}, 0, `^1\.0\.0-dev\n$`, `^$`},
+		"version":      {[]string{"--version"}, 0, `^1\.0\.0\n$`, `^$`},
 		"help":         {[]string{"--help"}, 0, `--check-config`, `^$`},
 		"short-help":   {[]string{"-h"}, 0, `--config`, `^$`},
 		"unknown-flag": {[]string{"--wrong"}, 2, `^$`, `wrong`},

@@ -173,7 +173,7 @@ func TestStop(t *testing.T) {
 	start := time.Now()
 	c.node.Signal(syscall.SIGTERM)
 	idle.Closed()
-	ws.Closes(1001, "")
+	ws.Closes(1001, "going_away")
 	if code := c.node.Wait(); code != 0 {
 		t.Errorf("exit status %d", code)
 	}

@@ -41,7 +41,7 @@ http-destinations:
 nats-destinations:
   pizza:
     max-request-timeout: 300ms
-    no-responders-timeout: 300ms
+    no-responders-timeout: 100ms
 `
 
 const embeddedNATS = "nats:\n  listen: [${NATS}]\n"

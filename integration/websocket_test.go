@@ -2,6 +2,7 @@ package integration
 
 import (
 	"encoding/binary"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -229,7 +230,7 @@ func TestWebsocketEcho(t *testing.T) {
 		t.Errorf("a ping is answered with opcode %d, %q", opcode, payload)
 	}
 	ws.Silent()
-	gorilla := testkit.Gorilla(t, c.Addr("HTTP"), "/echo", nil)
+	gorilla := testkit.Gorilla(t, c.Addr("HTTP"), "/echo", http.Header{"Host": {"localhost"}})
 	if err := gorilla.WriteMessage(testkit.OpText, []byte("hi")); err != nil {
 		t.Fatal(err)
 	}

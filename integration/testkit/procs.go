@@ -24,9 +24,13 @@ var builds = struct {
 	dir   string
 }{paths: make(map[string]string)}
 
-// Binary builds a program of cmd/ (or any path below the repository's root) once per test process and returns its path.
+// Binary builds a program of cmd/ (or any path below the repository's root) once per test process and returns its path. The
+// environment variable SWINDON_TEST_BIN names a finished swindon instead: one built with -race, or another version.
 func Binary(t testing.TB, pkg string) string {
 	t.Helper()
+	if path := os.Getenv("SWINDON_TEST_BIN"); path != "" && pkg == "cmd/swindon" {
+		return path
+	}
 	builds.mu.Lock()
 	defer builds.mu.Unlock()
 	if path, ok := builds.paths[pkg]; ok {
