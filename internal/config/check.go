@@ -84,7 +84,7 @@ func (l *loader) checkProxy(c *Config, name string, h ProxyHandler) *Error {
 // checkNATS checks what concerns the node as a whole.
 func (l *loader) checkNATS(c *Config) *Error {
 	if c.Replication.Enabled() && len(c.NATS.URL) > 0 {
-		return checkError(Pos{}, "validation error: replication makes a mesh of embedded NATS servers "+
+		return l.reject("replication", "replication makes a mesh of embedded NATS servers "+
 			"and cannot stand beside nats.url")
 	}
 	return nil

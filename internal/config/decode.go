@@ -42,6 +42,7 @@ func (d *decoder) structure(v reflect.Value, n any, path string) {
 		child, given := m[f.name]
 		switch {
 		case given:
+			d.positions[path+"."+f.name] = posOf(child)
 			d.value(v.FieldByIndex(f.index), child, f, path+"."+f.name)
 		case f.typ == messageHandlersType:
 			d.mismatch(n, path+"."+f.name, "%s", routing.ErrNoDefault)

@@ -32,10 +32,13 @@ func environment(environ []string) (out []*setting) {
 	return out
 }
 
+// flagKey turns the path of a flag into the form of the environment.
+var flagKey = strings.NewReplacer(".", "__", "-", "_")
+
 // flagSettings returns the settings of the command line, given as paths such as "nats.listen".
 func flagSettings(flags map[string]string) (out []*setting) {
 	for path, text := range flags {
-		out = append(out, &setting{name: "flag " + path, key: strings.ReplaceAll(path, ".", "__"), text: text})
+		out = append(out, &setting{name: "flag " + path, key: flagKey.Replace(path), text: text})
 	}
 	slices.SortFunc(out, func(a, b *setting) int { return strings.Compare(a.name, b.name) })
 	return out

@@ -9,7 +9,7 @@ import (
 )
 
 // merge adds to a mapping what stands behind its "<<": a mapping or a list of mappings, of which earlier ones win. The
-// mapping's own keys win over all of them.
+// mapping's own keys win over all of them. Nothing after a colon, or an empty file, merges nothing.
 func (d *document) merge(m map[string]any, h header, n *yaml.Node) {
 	switch v := d.node(n).(type) {
 	case map[string]any:
@@ -18,12 +18,11 @@ func (d *document) merge(m map[string]any, h header, n *yaml.Node) {
 		for _, item := range v.Items {
 			if from, ok := item.(map[string]any); ok {
 				mergeInto(m, h, from)
-			} else {
+			} else if nullOf(item) != implicitNull {
 				d.problems.add(preprocessError, posOf(item), "", "<< expects mappings, got %s", kindOf(item))
 			}
 		}
 	case scalar:
-		// An included file may be empty.
 		if v.Null != implicitNull {
 			d.problems.add(preprocessError, v.Pos, "", "<< expects a mapping or a list of mappings, got %s", kindOf(v))
 		}
