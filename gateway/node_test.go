@@ -37,6 +37,8 @@ type node struct {
 
 // setup is what a test may want otherwise than usual.
 type setup struct {
+	name    names.Pool
+	next    func() uint64
 	pool    gateway.Config
 	handler gateway.HandlerConfig
 	nats    backend.NATSConfig
@@ -47,7 +49,9 @@ type setup struct {
 func newSetup(t testing.TB) *setup {
 	t.Helper()
 	s := &setup{pool: gateway.DefaultConfig(), handler: gateway.DefaultHandlerConfig(), nats: backend.DefaultNATSConfig()}
-	s.handler.SessionPool = "main"
+	var conns atomic.Uint64
+	s.name, s.next = "main", func() uint64 { return conns.Add(1) - 1 }
+	s.handler.SessionPool = s.name
 	s.methods(t, "* = main; nats.* = svc")
 	return s
 }
@@ -90,18 +94,23 @@ func startNode(t testing.TB, n int, s *setup, network *memory.Network, b *backen
 func startNodeWith(t testing.TB, n int, s *setup, network *memory.Network, dests backend.Resolver) *node {
 	t.Helper()
 	nd := &node{id: nodeID(n), bus: network.Join(), listener: memnet.Listen(0)}
-	space, err := names.NewSpace("sw", "main")
+	space, err := names.NewSpace("sw", s.name)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if nd.metrics, err = gateway.NewMetrics(prometheus.NewRegistry()); err != nil {
 		t.Fatal(err)
 	}
-	var conns atomic.Uint64
+	next := s.next
+	if n > 1 {
+		// Each process counts for itself.
+		var conns atomic.Uint64
+		next = func() uint64 { return conns.Add(1) - 1 }
+	}
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
-	nd.pool, err = gateway.NewPool("main", s.pool, gateway.Deps{
+	nd.pool, err = gateway.NewPool(s.name, s.pool, gateway.Deps{
 		Node:         nd.id,
-		NextConn:     func() uint64 { return conns.Add(1) - 1 },
+		NextConn:     next,
 		Bus:          nd.bus,
 		Space:        space,
 		Destinations: dests,
