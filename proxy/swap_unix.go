@@ -43,7 +43,8 @@ func (c *conn) swap(req []byte, wait time.Duration) (n int, answered bool, err e
 	switch {
 	case err == nil:
 		err = s.err
-	case errors.Is(err, os.ErrDeadlineExceeded) && s.n > 0 && !c.aborted.Load():
+	case errors.Is(err, os.ErrDeadlineExceeded) && !c.aborted.Load():
+		// Also when nothing was written: a busy machine may let the wait pass before the first try.
 		err = nil
 	}
 	return s.n, s.answered, err
