@@ -191,28 +191,6 @@ type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { return len(p), nil }
 
-// Slow but not silent: each byte in time, all of them later than max-request-timeout.
-func TestSilenceNotDuration(t *testing.T) {
-	t.Parallel()
-	b := startRaw(t, func(c net.Conn, r *bufio.Reader) {
-		if _, _, err := readRequest(r); err != nil {
-			return
-		}
-		io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n")
-		for _, b := range "slowly" {
-			time.Sleep(100 * time.Millisecond) // the backend's pace is what is tested
-			io.WriteString(c, string(b))
-		}
-		r.ReadByte()
-	})
-	cfg := testConfig(b.addr)
-	cfg.MaxRequestTimeout = 300 * time.Millisecond
-	f := startProxy(t, newTestDestination(t, cfg, Deps{}), nil)
-	if got := bodyOf(t, f.do(t, "GET", "/", "")); got != "slowly" {
-		t.Errorf("got %q", got)
-	}
-}
-
 // A request that is streamed reaches the backend while it comes in, with its length or chunked as the client sent it,
 // and a backend that answers early is heard.
 func TestStreamedRequest(t *testing.T) {
