@@ -1,0 +1,92 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/swindon-go/swindon/gateway"
+	"github.com/swindon-go/swindon/gateway/api"
+	"github.com/swindon-go/swindon/internal/config"
+	"github.com/swindon-go/swindon/internal/listen"
+	"github.com/swindon-go/swindon/internal/names"
+)
+
+// sessionPool is a session pool with the server of its backend API.
+type sessionPool struct {
+	pool *gateway.Pool
+	api  *server
+}
+
+// addPool makes and starts a session pool. Its API does not listen yet.
+func (n *Node) addPool(ctx context.Context, name names.Pool, cfg gateway.Config) (*sessionPool, error) {
+	space, err := names.NewSpace(n.cfg.NATS.Prefix, name)
+	if err != nil {
+		return nil, fmt.Errorf("session pool %s: %w", name, err)
+	}
+	p, err := gateway.NewPool(name, cfg, gateway.Deps{
+		Node: n.id, NextConn: n.nextConn, Bus: n.broker.Load(), Space: space, Destinations: n.dests.resolve,
+		IDs: n.ids, Log: n.module("gateway"), Metrics: n.gatewayMetrics,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("session pool %s: %w", name, err)
+	}
+	if err := p.Start(ctx); err != nil {
+		p.Stop()
+		return nil, fmt.Errorf("session pool %s: %w", name, err)
+	}
+	settings := func() api.Settings {
+		c := p.Config()
+		return api.Settings{MaxPayloadSize: c.MaxPayloadSize, Tokens: c.APITokens, Strict: c.StrictAPI}
+	}
+	h := api.NewHandler(p, settings, n.module("api").With("pool", string(name)))
+	return &sessionPool{pool: p, api: n.newServer("api-"+string(name), apiListen(cfg), h)}, nil
+}
+
+// apiListen is how the backend API of a session pool listens.
+func apiListen(cfg gateway.Config) listen.Config {
+	return listen.Config{
+		Addresses: cfg.Listen, MaxConnections: cfg.MaxConnections, ErrorPause: cfg.ListenErrorTimeout, Timeouts: innerTimeouts,
+	}
+}
+
+// startPools makes the session pools of a configuration that do not exist yet. On error none of them is left.
+func (n *Node) startPools(ctx context.Context, cfg *config.Config) (map[names.Pool]*sessionPool, error) {
+	added := map[names.Pool]*sessionPool{}
+	for name, c := range cfg.SessionPools {
+		if _, ok := n.pools[name]; ok {
+			continue
+		}
+		p, err := n.addPool(ctx, name, c)
+		if err != nil {
+			for _, p := range added {
+				p.pool.Stop()
+			}
+			return nil, err
+		}
+		added[name] = p
+	}
+	return added, nil
+}
+
+// retire stops a session pool that the configuration does not have any more: its clients get 4001.
+func (n *Node) retire(p *sessionPool) {
+	n.retiring.Go(func() {
+		p.api.stop(n.life)
+		p.api.group.Forget()
+		p.pool.Stop()
+	})
+}
+
+// drainPools closes all websockets as ctx allows and then ends the session pools.
+func (n *Node) drainPools(ctx context.Context) {
+	var wg sync.WaitGroup
+	for _, p := range n.pools {
+		wg.Go(func() {
+			p.pool.Drain(ctx)
+			p.api.stop(ctx)
+			p.pool.Stop()
+		})
+	}
+	wg.Wait()
+}

@@ -1,0 +1,88 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/swindon-go/swindon/internal/config"
+	"github.com/swindon-go/swindon/internal/edge"
+)
+
+// Reload takes over a new configuration, all or nothing: whatever can fail is done first, then the parts are swapped.
+// Session pools, destinations, tunnels and listeners that stay live on by name. What needs a restart is named in a
+// warning and left as it is.
+func (n *Node) Reload(ctx context.Context, loaded *config.Loaded) error {
+	next := loaded.Config
+	if config.Equal(n.cfg, next) {
+		n.loaded.Sources = loaded.Sources
+		return nil
+	}
+	// 1. What can fail.
+	hadNATS := n.broker.Load() != nil
+	if err := n.startBroker(ctx, next); err != nil {
+		return err
+	}
+	added, err := n.startPools(ctx, next)
+	if err != nil {
+		return err
+	}
+	pools := maps.Clone(added)
+	for name, p := range n.pools {
+		if _, stays := next.SessionPools[name]; stays {
+			pools[name] = p
+		}
+	}
+	table, err := n.table(next, pools)
+	if err != nil {
+		for _, p := range added {
+			p.pool.Stop()
+		}
+		return err
+	}
+	// 2. What cannot.
+	n.dests.apply(next)
+	for name, p := range n.pools {
+		if c, stays := next.SessionPools[name]; stays {
+			p.pool.Apply(c)
+			p.api.group.Apply(ctx, apiListen(c))
+		}
+	}
+	n.edge.Apply(table)
+	n.main.Apply(ctx, edge.ListenConfig(next.Edge))
+	n.admin.group.Apply(ctx, adminListen(next))
+	for _, p := range added {
+		p.api.serve()
+		p.api.group.Apply(ctx, apiListen(*p.pool.Config()))
+	}
+	// 3. What is gone.
+	for name, p := range n.pools {
+		if pools[name] == nil {
+			n.retire(p)
+		}
+	}
+	restart := config.RestartOnly(n.cfg, next)
+	if !hadNATS && n.broker.Load() != nil {
+		restart = slices.DeleteFunc(restart, func(k string) bool { return k == "nats" || strings.HasPrefix(k, "nats.") })
+	}
+	n.pools, n.cfg, n.loaded = pools, next, loaded
+	n.fingerprint.Store(&loaded.Fingerprint)
+	n.log.Warn("Updated config: " + loaded.Fingerprint)
+	if len(restart) > 0 {
+		n.log.Warn(fmt.Sprintf("These settings take effect after a restart: %s", strings.Join(restart, ", ")))
+	}
+	return nil
+}
+
+// reload reads the configuration and takes it over; mistakes are logged and change nothing.
+func (n *Node) reload(ctx context.Context) {
+	loaded, err := n.o.Reload()
+	if err == nil {
+		err = n.Reload(ctx, loaded)
+	}
+	if err != nil {
+		n.log.Error(fmt.Sprintf("Reading new config: %v", err))
+	}
+}
