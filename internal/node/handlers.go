@@ -92,21 +92,21 @@ func (b *builder) build(h config.Handler) (http.Handler, error) {
 	case config.ProxyHandler:
 		return proxy.NewHandler(h.HandlerConfig, b.n.dests.proxy, b.log("proxy")), nil
 	case config.EmptyGifHandler:
-		return tmp(501), nil
+		return builtin.NewEmptyGif(h.EmptyGifConfig, b.log("builtin")), nil
 	case config.SelfStatusHandler:
-		return tmp(501), nil
+		return builtin.NewSelfStatus(h.SelfStatusConfig, b.n.status(), b.log("builtin")), nil
 	case config.BaseRedirectHandler:
-		return tmp(501), nil
+		return builtin.NewBaseRedirect(h.BaseRedirectConfig), nil
 	case config.StripWWWRedirectHandler:
-		return tmp(501), nil
+		return builtin.StripWWWRedirect{}, nil
 	case config.WebsocketEchoHandler:
 		return builtin.NewEcho(b.n.echoes, nil, b.log("echo")), nil
 	case config.LatticeHandler:
 		return b.lattice(h.HandlerConfig)
 	case config.DefaultHandler:
-		return tmp(404), nil
+		return builtin.NotFound{}, nil
 	case config.VersionedStaticHandler, config.HTTPBinHandler:
-		return tmp(501), nil // a later milestone: read and checked now
+		return builtin.NotImplemented{}, nil // a later milestone: read and checked now
 	}
 	return nil, fmt.Errorf("no handler for %T", h)
 }

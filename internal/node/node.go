@@ -18,6 +18,7 @@ import (
 
 	"github.com/swindon-go/swindon/broker"
 	"github.com/swindon-go/swindon/gateway"
+	"github.com/swindon-go/swindon/internal/builtin"
 	"github.com/swindon-go/swindon/internal/config"
 	"github.com/swindon-go/swindon/internal/edge"
 	"github.com/swindon-go/swindon/internal/ident"
@@ -41,6 +42,7 @@ type Node struct {
 	proxyMetrics   *proxy.Metrics
 	gatewayMetrics *gateway.Metrics
 	echoes         *ws.Group
+	sampler        *builtin.Sampler
 
 	// cfg and fingerprint are what runs. Only the goroutine of Run changes them; the rest reads fingerprint.
 	cfg         *config.Config
@@ -71,7 +73,7 @@ func New(o Options) (*Node, error) {
 	}
 	n := &Node{
 		o: o, log: o.Log.With(slog.String(moduleKey, "swindon::main")), ids: ident.New(time.Now),
-		cfg: o.Loaded.Config, loaded: o.Loaded, registry: prometheus.NewRegistry(), echoes: ws.NewGroup(),
+		cfg: o.Loaded.Config, loaded: o.Loaded, registry: prometheus.NewRegistry(), echoes: ws.NewGroup(), sampler: builtin.NewSampler(time.Now),
 		pools: map[names.Pool]*sessionPool{},
 	}
 	n.id = names.NodeID(n.ids.Next())
