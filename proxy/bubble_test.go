@@ -6,9 +6,11 @@ import (
 	"errors"
 	"io"
 	"net"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/swindon-go/swindon/internal/memnet"
@@ -194,3 +196,16 @@ func pending(t *testing.T, out <-chan outcome) {
 	default:
 	}
 }
+
+// errGone is short for the tests.
+var errGone = port.ErrGone
+
+// call1 makes a call that ends at once.
+func call1(t *testing.T, d *Destination) <-chan outcome {
+	t.Helper()
+	out := call(t.Context(), d, "/")
+	synctest.Wait()
+	return out
+}
+
+func contains(s, part string) bool { return strings.Contains(s, part) }

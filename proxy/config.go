@@ -8,7 +8,7 @@ import (
 
 // DestinationConfig is one entry of http-destinations. The tags are read by internal/config.
 type DestinationConfig struct {
-	// Addresses of the backends, each "host:port" (a missing port was completed to 80). Host names are resolved to all
+	// Addresses of the backends, each "host:port"; a missing port is 80. Host names are resolved to all
 	// their addresses, again and again. A name that begins with "_" never resolves.
 	Addresses []string `config:"addresses,req,addr,atleast=1"`
 	// LoadBalancing says how a backend is chosen: requests wait in one queue for the first free connection.
