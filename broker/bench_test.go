@@ -2,7 +2,6 @@ package broker
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"strings"
 	"syscall"
@@ -21,12 +20,12 @@ func BenchmarkRequest(b *testing.B) {
 	cfg := DefaultConfig()
 	cfg.Listen = []string{"127.0.0.1:0"}
 	br, err := Open(b.Context(), cfg, Deps{
-		Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Node: testNode, Subjects: []string{"rpc"},
+		Log: slog.New(slog.DiscardHandler), Node: testNode, Subjects: []string{"rpc"},
 	})
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer br.Close(context.Background())
+	defer br.Close(b.Context())
 	backend, err := nats.Connect(br.server.srv.ClientURL())
 	if err != nil {
 		b.Fatal(err)

@@ -15,10 +15,8 @@ import (
 
 // Bounds that are no configuration keys.
 const (
-	// settleTimeout bounds how long Open waits for NATS, and Intake and Serve for their interest to be known.
-	settleTimeout = 2 * time.Second
-	// payloadRoom is what the embedded server's payload limit allows beyond the largest body (decision D18).
-	payloadRoom = 64 << 10
+	settleTimeout = 2 * time.Second // for NATS at the start, and for the interest of a new intake to be known
+	payloadRoom   = 64 << 10        // of the embedded server's payload limit beyond the largest body (decision D18)
 )
 
 // PoolLimit is what one session pool needs of the broker.
@@ -104,8 +102,8 @@ func (b *Broker) Request(ctx context.Context, lane port.Lane, m port.Message) (p
 
 // Intake subscribes to all subjects on the bus and hands what arrives, in the order of arrival, to handle, one by one.
 // When it returns, the interest is known to the server, unless NATS is away: then it is before Up is true again.
-// handle must not block for long, or the newest messages are dropped and OnGap is called. stop must not be called from
-// within handle; messages that wait then are dropped.
+// The function must not block for long, or the newest messages are dropped and OnGap is called; stop must not be called
+// from within it, and drops what waits.
 func (b *Broker) Intake(subjects []string, handle func(port.Message)) (stop func(), err error) {
 	return b.take(b.bus, subjects, "", handle)
 }

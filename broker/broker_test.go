@@ -31,7 +31,7 @@ func open(t *testing.T, cfg Config, deps Deps) *Broker {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { b.Close(context.Background()) })
+	t.Cleanup(func() { b.Close(context.WithoutCancel(t.Context())) })
 	return b
 }
 

@@ -2,7 +2,6 @@ package broker
 
 import (
 	"encoding/json"
-	"log"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -79,16 +78,17 @@ func TestDocumentedServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(backend.Close)
-	documentedService(t, backend)
+	if err := documentedService(backend); err != nil {
+		t.Fatal(err)
+	}
 	testPizza(t, b)
 }
 
 // documentedService is the example of the page; TestDocumentedExample holds the two together.
-func documentedService(t *testing.T, nc *nats.Conn) {
-	t.Helper()
+func documentedService(nc *nats.Conn) error {
 	svc, err := micro.AddService(nc, micro.Config{Name: "pizza", Version: "1.0.0"})
 	if err != nil {
-		log.Fatal(err)
+		return err
 	}
 	// Queue group "q" is the framework's default. Keep it.
 	pizza := svc.AddGroup("sw.main.rpc.pizza")
@@ -101,11 +101,9 @@ func documentedService(t *testing.T, nc *nats.Conn) {
 		_ = r.RespondJSON(map[string]any{"ordered": call[1]})
 	}))
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
-	if err := nc.Flush(); err != nil {
-		t.Fatal(err)
-	}
+	return nc.Flush()
 }
 
 // TestDocumentedExample: the page's example is the one that runs here, on the embedded server too.
@@ -122,7 +120,9 @@ func TestDocumentedExample(t *testing.T) {
 	}
 	b := open(t, listening(), testDeps(t))
 	nc, errs := client(t, b)
-	documentedService(t, nc)
+	if err := documentedService(nc); err != nil {
+		t.Fatal(err)
+	}
 	testPizza(t, b)
 	// Discovery, which the framework serves by itself.
 	if m, err := nc.Request("$SRV.PING.pizza", nil, patience); err != nil || !strings.Contains(string(m.Data), `"name":"pizza"`) {

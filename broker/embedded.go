@@ -28,9 +28,10 @@ const (
 	serverWriteDeadline = 5 * time.Second
 	serverMaxPending    = 64 << 20 // bytes that wait for one client before it is cut
 	serverReady         = 10 * time.Second
-	// backendInbox is where backends await answers; it is the libraries' default.
-	backendInbox = "_INBOX.>"
 )
+
+// backendInbox is where backends await answers; it is the libraries' default.
+const backendInbox = "_INBOX.>"
 
 // embedded is the NATS server inside this process.
 type embedded struct {

@@ -15,7 +15,7 @@ func TestFlushShared(t *testing.T) {
 		trip := make(chan error)
 		g := newFlushGroup(func() error { trips++; return <-trip })
 		results := make(chan error, 200)
-		flush := func() { results <- g.wait(context.Background()) }
+		flush := func() { results <- g.wait(t.Context()) }
 
 		go flush()
 		synctest.Wait() // the first trip runs
@@ -59,11 +59,11 @@ func TestFlushAbandoned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		trip := make(chan error)
 		g := newFlushGroup(func() error { return <-trip })
-		ctx, cancel := context.WithCancel(context.Background())
+		ctx, cancel := context.WithCancel(t.Context())
 		gone, stays := make(chan error, 1), make(chan error, 1)
 		go func() { gone <- g.wait(ctx) }()
 		synctest.Wait()
-		go func() { stays <- g.wait(context.Background()) }()
+		go func() { stays <- g.wait(t.Context()) }()
 		cancel()
 		if err := <-gone; !errors.Is(err, context.Canceled) {
 			t.Errorf("who gave up: %v", err)

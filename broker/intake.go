@@ -11,13 +11,10 @@ import (
 
 // Bounds of one intake.
 const (
-	// intakeChan is how many messages the client library may put down before the pump takes them.
-	intakeChan = 8192
-	// intakeBytes and intakeCount bound what waits for handle.
-	intakeBytes = 64 << 20
-	intakeCount = 1 << 20
-	// messageOverhead is counted for each message besides its subject and body.
-	messageOverhead = 256
+	intakeChan      = 8192     // messages that the client library may put down before the pump takes them
+	intakeBytes     = 64 << 20 // that wait for the handler
+	intakeCount     = 1 << 20  // messages that wait for it
+	messageOverhead = 256      // bytes counted for each besides its subject and body
 )
 
 // intake is one ordered queue of messages from any number of subjects. Channel subscriptions know no bound in bytes,

@@ -170,21 +170,21 @@ func (l *link) disconnected(nc *nats.Conn, err error) {
 	if l.ctx.Err() != nil || l.conn.Load() != nc {
 		return
 	}
-	l.lost("nats connection lost", err)
+	l.lost(err)
 }
 
 func (l *link) closed(nc *nats.Conn) {
 	if l.ctx.Err() != nil || l.conn.Load() != nc {
 		return
 	}
-	l.lost("nats connection closed", nc.LastError())
+	l.lost(nc.LastError())
 	l.wakeKeeper()
 }
 
-func (l *link) lost(what string, err error) {
+func (l *link) lost(err error) {
 	if l.down() {
 		l.m.disconnects.WithLabelValues(l.lane.String()).Inc()
-		l.log.Warn(what, "err", err)
+		l.log.Warn("nats connection lost", "err", err)
 	}
 	l.replies.fail()
 }

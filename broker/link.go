@@ -74,7 +74,7 @@ type subscription struct {
 	sub  *nats.Subscription // guarded by link.mu
 }
 
-// newLink prepares a link; start lets it go. target says where to connect and as whom.
+// newLink prepares a link; start lets it go. The target says where to connect and as whom.
 func newLink(lane port.Lane, urls []string, target []nats.Option, b *Broker) *link {
 	prefix := inboxRoot + "." + rand.Text()[:16] + "." + lane.String()
 	l := &link{

@@ -83,7 +83,7 @@ func TestMesh(t *testing.T) {
 			}
 		}
 	}
-	nodes[2].Close(context.Background())
+	nodes[2].Close(context.WithoutCancel(t.Context()))
 	if got := reach(t, nodes[0], "sw.main.node.1.ping"); got != "1" {
 		t.Errorf("after one has left: %q", got)
 	}

@@ -212,7 +212,7 @@ func TestPortInUse(t *testing.T) {
 	cfg.Listen = []string{b.server.srv.Addr().String()}
 	second, err := Open(t.Context(), cfg, testDeps(t))
 	if err == nil {
-		second.Close(context.Background())
+		second.Close(context.WithoutCancel(t.Context()))
 		t.Fatal("both listen")
 	}
 	if !strings.Contains(err.Error(), "address already in use") {

@@ -157,7 +157,7 @@ func TestAwayAtStart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { b.Close(context.Background()) })
+	t.Cleanup(func() { b.Close(context.WithoutCancel(t.Context())) })
 	if b.Up() {
 		t.Error("up without a server")
 	}
@@ -278,7 +278,7 @@ func TestRefusedInterest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { b.Close(context.Background()) })
+	t.Cleanup(func() { b.Close(context.WithoutCancel(t.Context())) })
 	awaitBoth(t, b, false)
 	if b.Up() {
 		t.Error("up without its interest")

@@ -14,9 +14,9 @@ type serverLog struct {
 	fatal chan<- error // takes the first; the server then gives up its start
 }
 
-func (l *serverLog) Noticef(format string, v ...any) {
-	l.log.Debug("nats-server: " + fmt.Sprintf(format, v...))
-}
+func (l *serverLog) Noticef(format string, v ...any) { l.line(slog.LevelDebug, format, v) }
+
+func (l *serverLog) Errorf(format string, v ...any) { l.line(slog.LevelError, format, v) }
 
 // known are warnings about what we do on purpose: passwords that are in this process's memory only, and a limit that
 // follows from the session pools'.
@@ -29,11 +29,13 @@ func (l *serverLog) Warnf(format string, v ...any) {
 			level = slog.LevelDebug
 		}
 	}
-	l.log.Log(context.Background(), level, "nats-server: "+fmt.Sprintf(format, v...))
+	l.line(level, format, v)
 }
 
-func (l *serverLog) Errorf(format string, v ...any) {
-	l.log.Error("nats-server: " + fmt.Sprintf(format, v...))
+func (l *serverLog) line(level slog.Level, format string, v []any) {
+	if l.log.Enabled(context.Background(), level) {
+		l.log.Log(context.Background(), level, "nats-server says", "text", fmt.Sprintf(format, v...))
+	}
 }
 
 func (l *serverLog) Fatalf(format string, v ...any) {

@@ -16,10 +16,11 @@ import (
 const (
 	tempPrefix = "swindon-nats-"
 	lockName   = "swindon.lock"
-	// unlockedAge is how old a folder without a lock file must be before it counts as left behind: a younger one may
-	// be about to get it.
-	unlockedAge = time.Minute
 )
+
+// unlockedAge is how old a folder without a lock file must be before it counts as left behind: a younger one may be
+// about to get it.
+const unlockedAge = time.Minute
 
 // storeDir is the folder of the embedded server's buckets. It is locked as long as it is in use.
 type storeDir struct {

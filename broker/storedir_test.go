@@ -30,11 +30,11 @@ func TestTemporaryFolder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b2.Close(context.Background())
+	b2.Close(context.WithoutCancel(t.Context()))
 	if _, err := os.Stat(dir); err != nil {
 		t.Errorf("the first node's folder: %v", err)
 	}
-	b.Close(context.Background())
+	b.Close(context.WithoutCancel(t.Context()))
 	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("folder after Close: %v", err)
 	}
@@ -56,7 +56,8 @@ func serveUntilKilled() {
 
 // TestKilledProcessLeavesNothing: the folder of a process that was killed is removed by the next one that starts.
 func TestKilledProcessLeavesNothing(t *testing.T) {
-	t.Setenv("TMPDIR", t.TempDir())
+	tmp := t.TempDir()
+	t.Setenv("TMPDIR", tmp)
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -75,7 +76,7 @@ func TestKilledProcessLeavesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := string(line)
-	removeStale(os.TempDir(), testDeps(t).Log)
+	removeStale(tmp, testDeps(t).Log)
 	if _, err := os.Stat(filepath.Join(dir, "jetstream")); err != nil {
 		t.Errorf("while it runs: %v", err)
 	}
@@ -155,7 +156,7 @@ func TestStoreDir(t *testing.T) {
 	if _, err := Open(t.Context(), cfg, testDeps(t)); !errors.Is(err, errLocked) {
 		t.Errorf("second process: %v", err)
 	}
-	b.Close(context.Background())
+	b.Close(context.WithoutCancel(t.Context()))
 	b = open(t, cfg, testDeps(t))
 	e, err := b.Store("main").Get(ctx(t), "ns.s.key")
 	if err != nil || string(e.Value) != `{"v":1}` || e.Revision != rev {

@@ -16,13 +16,10 @@ import (
 )
 
 const (
-	// maxValue bounds one document, in bytes.
-	maxValue = 8 << 20
-	// bucketPause is between tries to find the buckets of an external cluster, bucketWait bounds each.
-	bucketPause = 5 * time.Second
-	bucketWait  = 5 * time.Second
-	// clusterReplicas is what buckets have on a cluster unless nats.replicas says otherwise.
-	clusterReplicas = 3
+	maxValue        = 8 << 20         // bytes of one document
+	bucketPause     = 5 * time.Second // between tries to find the buckets of an external cluster
+	bucketWait      = 5 * time.Second // for each try
+	clusterReplicas = 3               // of a bucket on a cluster, unless nats.replicas says otherwise
 )
 
 // stores keeps the buckets: with the embedded server they are made at the start, with an external one as soon as it can

@@ -16,6 +16,7 @@ const otherNode = names.NodeID("BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB")
 func TestSuiteEmbedded(t *testing.T) {
 	t.Parallel()
 	brokertest.Run(t, func(t *testing.T) (brokertest.Bus, brokertest.Bus) {
+		t.Helper()
 		a := open(t, listening(), testDeps(t))
 		deps := testDeps(t)
 		deps.Node = otherNode
@@ -42,6 +43,7 @@ func asGateway(b *Broker) Config {
 func TestSuiteExternal(t *testing.T) {
 	t.Parallel()
 	brokertest.Run(t, func(t *testing.T) (brokertest.Bus, brokertest.Bus) {
+		t.Helper()
 		cfg := DefaultConfig()
 		cfg.URL = []string{external(t, natsserver.RANDOM_PORT).ClientURL()}
 		deps := testDeps(t)

@@ -3,9 +3,9 @@ package brokertest
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -15,15 +15,16 @@ import (
 
 // testOrder: what one node sends on several subjects arrives in the order of sending, all of it, once.
 func testOrder(t *testing.T, a, b Bus) {
+	t.Helper()
 	got := hear(t, b, "sw.main.top.>", "sw.main.conn.x.>", "sw.main.user.>")
 	subjects := []string{"sw.main.top.red", "sw.main.conn.x.1.sub", "sw.main.user.u.kick", "sw.main.top.blue"}
 	const n = 2000
 	for i := range n {
-		publish(t, a, subjects[i%len(subjects)], fmt.Sprint(i))
+		publish(t, a, subjects[i%len(subjects)], strconv.Itoa(i))
 	}
 	for i := range n {
 		m := next(t, got)
-		if string(m.Data) != fmt.Sprint(i) || m.Subject != subjects[i%len(subjects)] {
+		if string(m.Data) != strconv.Itoa(i) || m.Subject != subjects[i%len(subjects)] {
 			t.Fatalf("message %d is %s %q", i, m.Subject, m.Data)
 		}
 	}
@@ -32,6 +33,7 @@ func testOrder(t *testing.T, a, b Bus) {
 
 // testOwnNotHeard: a node does not hear on its intake what it publishes itself.
 func testOwnNotHeard(t *testing.T, a, b Bus) {
+	t.Helper()
 	mine, theirs := hear(t, a, "sw.main.top.>"), hear(t, b, "sw.main.top.>")
 	publish(t, a, "sw.main.top.x", "from a")
 	if m := next(t, theirs); string(m.Data) != "from a" {
@@ -46,6 +48,7 @@ func testOwnNotHeard(t *testing.T, a, b Bus) {
 
 // testFilter: an intake hears what its wildcards match and nothing else.
 func testFilter(t *testing.T, a, b Bus) {
+	t.Helper()
 	got := hear(t, b, "sw.main.top.>", "sw.main.node.*.ping")
 	for _, s := range []string{
 		"sw.main.top", "sw.other.top.x", "sw.main.topics.x", "sw.main.node.ping", "sw.main.node.a.b.ping",
@@ -66,6 +69,7 @@ func testFilter(t *testing.T, a, b Bus) {
 
 // testDataReused: the sender may overwrite its buffer when Publish has returned.
 func testDataReused(t *testing.T, a, b Bus) {
+	t.Helper()
 	got := hear(t, b, "sw.main.top.>")
 	buf := []byte("first")
 	for _, s := range []string{"first", "2.nd.", "third"} {
@@ -83,6 +87,7 @@ func testDataReused(t *testing.T, a, b Bus) {
 
 // testHeaders: headers arrive as they were sent, and a message without any has none.
 func testHeaders(t *testing.T, a, b Bus) {
+	t.Helper()
 	got := hear(t, b, "sw.main.top.>")
 	h := port.Header{port.HeaderNode: {"n1"}, "X-Two": {"a", "b"}}
 	if err := a.Publish(port.Message{Subject: "sw.main.top.x", Header: h, Data: []byte("{}")}); err != nil {
@@ -99,6 +104,7 @@ func testHeaders(t *testing.T, a, b Bus) {
 
 // testStopEnds: when stop has returned, the handler is not called again; others go on.
 func testStopEnds(t *testing.T, a, b Bus) {
+	t.Helper()
 	other := hear(t, b, "sw.main.top.>")
 	var mu sync.Mutex
 	stopped := false
@@ -133,6 +139,7 @@ func testStopEnds(t *testing.T, a, b Bus) {
 }
 
 func testBadSubject(t *testing.T, a, b Bus) {
+	t.Helper()
 	for _, s := range []string{"", "a b", "a\r\nPUB x 0", "a\tb"} {
 		if err := a.Publish(port.Message{Subject: s}); err == nil || errors.Is(err, port.ErrUnavailable) {
 			t.Errorf("Publish to %q: %v", s, err)
@@ -152,6 +159,7 @@ func testBadSubject(t *testing.T, a, b Bus) {
 
 // testTooLarge: the largest message passes, one byte more is refused.
 func testTooLarge(t *testing.T, a, b Bus) {
+	t.Helper()
 	got := hear(t, b, "sw.main.top.>")
 	big := strings.Repeat("x", int(a.MaxPayload()))
 	publish(t, a, "sw.main.top.x", big)
@@ -170,6 +178,7 @@ func testTooLarge(t *testing.T, a, b Bus) {
 }
 
 func testFlushShared(t *testing.T, a, b Bus) {
+	t.Helper()
 	got := hear(t, b, "sw.main.top.>")
 	var wg sync.WaitGroup
 	for range 64 {
@@ -190,6 +199,7 @@ func testFlushShared(t *testing.T, a, b Bus) {
 }
 
 func testFlushCancelled(t *testing.T, a, _ Bus) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := a.Flush(ctx); !errors.Is(err, context.Canceled) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -14,6 +15,7 @@ import (
 
 // testAnswers: of many requests at once, each gets its own answer, on both lanes.
 func testAnswers(t *testing.T, a, b Bus) {
+	t.Helper()
 	answer(t, b, "sw.main.rpc.echo", "re ")
 	var wg sync.WaitGroup
 	for i := range 16 {
@@ -36,6 +38,7 @@ func testAnswers(t *testing.T, a, b Bus) {
 
 // testQueueGroup: each request is executed by exactly one member of the group.
 func testQueueGroup(t *testing.T, a, b Bus) {
+	t.Helper()
 	var first, second atomic.Int64
 	for _, s := range []struct {
 		bus   Bus
@@ -68,6 +71,7 @@ func testQueueGroup(t *testing.T, a, b Bus) {
 
 // testOrderedRequest: a request on the ordered lane comes after what the same node published before, at one intake.
 func testOrderedRequest(t *testing.T, a, b Bus) {
+	t.Helper()
 	heard := 0 // only in the handler, and after the answer
 	stop, err := b.Intake([]string{"sw.main.top.>", "sw.main.conn.n.>"}, func(m port.Message) {
 		if m.Reply == "" {
@@ -85,13 +89,14 @@ func testOrderedRequest(t *testing.T, a, b Bus) {
 	for i := 1; i <= 50; i++ {
 		publish(t, a, "sw.main.top.x", "x")
 		m, err := a.Request(wait(t), port.LaneOrdered, port.Message{Subject: "sw.main.conn.n.1.sub"})
-		if err != nil || string(m.Data) != fmt.Sprint(i) {
+		if err != nil || string(m.Data) != strconv.Itoa(i) {
 			t.Fatalf("after %d messages: %q, %v", i, m.Data, err)
 		}
 	}
 }
 
 func testNoResponders(t *testing.T, a, b Bus) {
+	t.Helper()
 	for _, lane := range []port.Lane{port.LaneCalls, port.LaneOrdered} {
 		_, err := a.Request(wait(t), lane, port.Message{Subject: "sw.main.rpc.nobody", Data: []byte("x")})
 		if !errors.Is(err, port.ErrNoResponders) {
@@ -133,6 +138,7 @@ func eventuallyNoResponders(t *testing.T, a Bus, subject string) bool {
 
 // testTimeout: a request ends with its context, and says which way.
 func testTimeout(t *testing.T, a, b Bus) {
+	t.Helper()
 	got := make(chan port.Message, 10)
 	stop, err := b.Serve("sw.main.rpc.silent", "q", func(m port.Message) { got <- m })
 	if err != nil {
@@ -170,6 +176,7 @@ func testTimeout(t *testing.T, a, b Bus) {
 
 // testLateAnswer: an answer that comes after the request has ended is nobody's; so is a second one.
 func testLateAnswer(t *testing.T, a, b Bus) {
+	t.Helper()
 	asked := make(chan port.Message, 10)
 	stop, err := b.Serve("sw.main.rpc.late", "q", func(m port.Message) { asked <- m })
 	if err != nil {
@@ -203,6 +210,7 @@ func testLateAnswer(t *testing.T, a, b Bus) {
 
 // testSlowHandler: while a handler is busy, its messages wait in their order and others are served.
 func testSlowHandler(t *testing.T, a, b Bus) {
+	t.Helper()
 	release := make(chan struct{})
 	slow := make(chan string, 200)
 	stop, err := b.Intake([]string{"sw.main.top.slow"}, func(m port.Message) {
@@ -215,17 +223,17 @@ func testSlowHandler(t *testing.T, a, b Bus) {
 	t.Cleanup(stop)
 	fast := hear(t, b, "sw.main.top.fast")
 	for i := range 100 {
-		publish(t, a, "sw.main.top.slow", fmt.Sprint(i))
-		publish(t, a, "sw.main.top.fast", fmt.Sprint(i))
+		publish(t, a, "sw.main.top.slow", strconv.Itoa(i))
+		publish(t, a, "sw.main.top.fast", strconv.Itoa(i))
 	}
 	for i := range 100 {
-		if m := next(t, fast); string(m.Data) != fmt.Sprint(i) {
+		if m := next(t, fast); string(m.Data) != strconv.Itoa(i) {
 			t.Fatalf("fast message %d is %q", i, m.Data)
 		}
 	}
 	close(release)
 	for i := range 100 {
-		if got := <-slow; got != fmt.Sprint(i) {
+		if got := <-slow; got != strconv.Itoa(i) {
 			t.Fatalf("slow message %d is %q", i, got)
 		}
 	}

@@ -56,8 +56,8 @@ func (b *Bus) SetStalled(stalled bool) {
 	}
 }
 
-// SetDrop loses each message of the node for which drop is true; nil loses none. drop is called with locks held and
-// must not call the bus.
+// SetDrop loses each message of the node for which drop is true; nil loses none. The function is called with locks
+// held and must not call the bus.
 func (b *Bus) SetDrop(drop func(port.Message) bool) {
 	b.net.mu.Lock()
 	defer b.net.mu.Unlock()
@@ -78,8 +78,8 @@ func (b *Bus) tellGap(reason string) {
 	gap(reason)
 }
 
-// enqueue sends at once when the way is free, else in its turn. lost is called instead when the node is cut off before;
-// it may be nil. The caller holds net.mu.
+// enqueue sends at once when the way is free, else in its turn; lost, which may be nil, is called instead when the node
+// is cut off before. The caller holds net.mu.
 func (b *Bus) enqueue(send, lost func()) {
 	w := &b.wire
 	if w.delay == 0 && !w.stalled && len(w.items) == 0 && !w.running {

@@ -124,7 +124,7 @@ func TestDelay(t *testing.T) {
 		// What is on its way is lost with the connection.
 		p.publish(t, "lost")
 		flush := make(chan error, 1)
-		go func() { flush <- p.a.Flush(context.Background()) }()
+		go func() { flush <- p.a.Flush(t.Context()) }()
 		synctest.Wait()
 		p.a.SetDown(true)
 		if err := <-flush; !errors.Is(err, port.ErrUnavailable) {

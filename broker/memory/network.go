@@ -43,7 +43,7 @@ type answer struct {
 	err error
 }
 
-// NewNetwork returns a network without nodes. maxPayload bounds a message's Data, in bytes; 0 means DefaultMaxPayload.
+// NewNetwork returns a network without nodes; maxPayload bounds a message's Data, in bytes, 0 means DefaultMaxPayload.
 func NewNetwork(maxPayload int64) *Network {
 	if maxPayload <= 0 {
 		maxPayload = DefaultMaxPayload

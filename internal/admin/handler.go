@@ -84,7 +84,7 @@ func (d Deps) ready(w http.ResponseWriter) {
 	answer(w, status, a)
 }
 
-// answer writes v as JSON. net/http leaves the body out for HEAD.
+// answer writes v as JSON; net/http leaves the body out for HEAD.
 func answer(w http.ResponseWriter, status int, v any) {
 	body, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {

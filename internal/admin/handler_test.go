@@ -115,7 +115,7 @@ func TestHead(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode != 200 || resp.ContentLength != int64(len("{\n  \"ready\": true,\n  \"checks\": {}\n}\n")) {
+	if resp.StatusCode != http.StatusOK || resp.ContentLength != int64(len("{\n  \"ready\": true,\n  \"checks\": {}\n}\n")) {
 		t.Errorf("%d, Content-Length %d", resp.StatusCode, resp.ContentLength)
 	}
 }

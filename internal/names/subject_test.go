@@ -8,11 +8,11 @@ import (
 )
 
 // space is the one of the tests.
-func space(t testing.TB) Space {
-	t.Helper()
+func space(tb testing.TB) Space {
+	tb.Helper()
 	s, err := NewSpace("sw", "main")
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return s
 }
