@@ -4,7 +4,7 @@ import "time"
 
 // Config are the keys at the top level that concern the HTTP server itself. The tags are read by internal/config.
 type Config struct {
-	// Listen are the addresses on which requests are served, each "host:port" (a missing port was completed to 80).
+	// Listen are the addresses on which requests are served, each "host:port"; a missing port is 80.
 	// Host names are resolved to all their addresses, again and again.
 	Listen []string `config:"listen,addr"`
 	// MaxConnections bounds the connections of all these addresses together; further ones wait to be accepted.

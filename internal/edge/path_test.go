@@ -84,7 +84,7 @@ func TestAllocationsPerRequest(t *testing.T) {
 }
 
 // startBare serves with net/http alone, on listeners of ours.
-func startBare(t *testing.T, srv *http.Server) *rig {
+func startBare(t testing.TB, srv *http.Server) *rig {
 	t.Helper()
 	r := start(t, config(), nil, nil)
 	m, err := listen.NewMetrics(prometheus.NewRegistry())

@@ -55,6 +55,8 @@ type Conn struct {
 	*net.TCPConn
 	group  *Group
 	phase  atomic.Uint32
+	armed  atomic.Bool // a read deadline is set
+	early  atomic.Bool // the first byte of the next request came during this one
 	closed atomic.Bool
 	timer  atomic.Pointer[time.Timer] // of LimitResponse; nil until it is called
 }
@@ -90,6 +92,12 @@ func (c *Conn) Read(p []byte) (int, error) {
 		}
 		return n, err
 	case phaseIdle:
+	case phaseRequest:
+		if n == 1 && len(p) == 1 {
+			// While a handler runs, net/http waits for a single byte to see whether the client leaves; it keeps it.
+			c.early.Store(true)
+		}
+		return n, err
 	default:
 		return n, err
 	}
@@ -113,21 +121,26 @@ func (c *Conn) SetReadDeadline(t time.Time) error {
 	}
 	if t.IsZero() {
 		c.phase.Store(uint32(phaseRequest))
-		return c.TCPConn.SetReadDeadline(t)
+		return c.clear()
 	}
 	now := time.Now()
 	switch d := t.Sub(now); {
 	case d <= MaxDeadline:
+		c.armed.Store(true)
 		return c.TCPConn.SetReadDeadline(t)
 	case d <= headPhase:
-		if c.Fresh() {
-			return nil // the limit for the first byte stands since the accept
+		if p := phase(c.phase.Load()); p == phaseNew || p == phaseHead {
+			return nil // the limit stands since the accept, or since the first byte
 		}
-		c.phase.Store(uint32(phaseHead))
+		c.phase.Store(uint32(phaseHead)) // the request was in the buffer already
 		return c.limitRead(now, c.group.timeouts.Load().Headers)
 	default:
-		c.phase.Store(uint32(phaseIdle))
 		c.stopTimer()
+		if c.early.Swap(false) {
+			c.phase.Store(uint32(phaseHead))
+			return c.limitRead(now, c.group.timeouts.Load().Headers)
+		}
+		c.phase.Store(uint32(phaseIdle))
 		return c.limitRead(now, c.group.timeouts.Load().KeepAlive)
 	}
 }
@@ -135,9 +148,18 @@ func (c *Conn) SetReadDeadline(t time.Time) error {
 // limitRead sets the read deadline of the socket; without one for d = 0.
 func (c *Conn) limitRead(from time.Time, d time.Duration) error {
 	if d <= 0 {
-		return c.TCPConn.SetReadDeadline(time.Time{})
+		return c.clear()
 	}
+	c.armed.Store(true)
 	return c.TCPConn.SetReadDeadline(from.Add(d))
+}
+
+// clear takes the read deadline away. net/http asks for that more often than there is one.
+func (c *Conn) clear() error {
+	if !c.armed.Swap(false) {
+		return nil
+	}
+	return c.TCPConn.SetReadDeadline(time.Time{})
 }
 
 // SetDeadline sets both deadlines. net/http calls it in one case only, when a handler takes the connection over: from

@@ -112,6 +112,31 @@ func TestHandlerIsNotLimitedByPhases(t *testing.T) {
 	}
 }
 
+// The first byte of the next request may come while the last answer is still being written.
+func TestEarlyByteStartsTheHeadersLimit(t *testing.T) {
+	t.Parallel()
+	d, _, _ := deps(t)
+	goOn := make(chan struct{})
+	cfg := listen.Config{Addresses: []string{"127.0.0.1:0"}, Timeouts: listen.Timeouts{FirstByte: time.Hour, Headers: soon, KeepAlive: time.Hour}}
+	g := serve(t, cfg, d, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		<-goOn
+		_, _ = w.Write([]byte("ok"))
+	}))
+	c := dial(t, g)
+	_, _ = io.WriteString(c, "GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+	_, _ = io.WriteString(c, "G")
+	time.Sleep(soon / 2) // whether the byte arrives during or after the handler, the outcome must be the same
+	close(goOn)
+	res, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = res.Body.Close()
+	if !closed(c) {
+		t.Error("still open")
+	}
+}
+
 func TestReloadedTimeoutsHold(t *testing.T) {
 	t.Parallel()
 	d, _, _ := deps(t)
