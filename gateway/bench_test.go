@@ -29,7 +29,7 @@ func (d instant) Call(_ context.Context, c *port.Call) (port.Reply, error) {
 // connect opens a connection whose frames the caller reads.
 func connect(tb testing.TB, nd *node) (*client, *bufio.Reader) {
 	tb.Helper()
-	nc, err := nd.listener.Dial(context.Background())
+	nc, err := nd.listener.Dial(tb.Context())
 	if err != nil {
 		tb.Fatal(err)
 	}

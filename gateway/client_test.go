@@ -2,7 +2,6 @@ package gateway_test
 
 import (
 	"bufio"
-	"context"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -47,7 +46,7 @@ func (c *client) next() string {
 // open sends a handshake with the headers given, which replace the usual ones of the same name; an empty value removes.
 func open(t *testing.T, l *memnet.Listener, target string, headers []string) *client {
 	t.Helper()
-	nc, err := l.Dial(context.Background())
+	nc, err := l.Dial(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

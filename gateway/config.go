@@ -10,7 +10,7 @@ import (
 
 // Config is one entry of session-pools. The tags are read by internal/config.
 type Config struct {
-	// Listen are the addresses of the API that backends call, each "host:port" (a missing port was completed to 80).
+	// Listen are the addresses of the API that backends call, each "host:port"; a missing port is 80.
 	Listen []string `config:"listen,addr"`
 	// PipelineDepth is accepted and has no effect: the requests of one connection are served one after the other.
 	PipelineDepth int `config:"pipeline-depth,min=1,max=10000"`

@@ -21,7 +21,7 @@ func TestDeadlinesInOrder(t *testing.T) {
 			d := newDeadlines()
 			start := time.Now()
 			now := func() time.Duration { return time.Since(start) }
-			ctx, cancel := context.WithCancel(context.Background())
+			ctx, cancel := context.WithCancel(t.Context())
 			want := map[*session]time.Duration{}
 			for _, ms := range ats {
 				s := &session{}

@@ -50,9 +50,9 @@ func (p *Pool) Drain(ctx context.Context) {
 }
 
 const (
-	// lastWords is what is kept of the time for the close handshakes of those who had calls in flight.
+	// This much is kept of the time for the close handshakes of those who had calls in flight.
 	lastWords = time.Second
-	// drainStep is the shortest pause between two closes.
+	// The shortest pause between two closes.
 	drainStep = 10 * time.Millisecond
 )
 

@@ -45,7 +45,7 @@ func TestDrainIsSpread(t *testing.T) {
 		}
 		done := make(chan struct{})
 		go func() {
-			ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 			defer cancel()
 			nd.pool.Drain(ctx)
 			close(done)

@@ -27,8 +27,8 @@ type Handler struct {
 	log     *slog.Logger
 }
 
-// NewHandler returns a route of the session pool p. Its compatibility becomes the session pool's too. plain serves
-// requests that are no websocket handshake; nil answers 404.
+// NewHandler returns a route of the session pool p. Its compatibility becomes the session pool's too. Requests
+// that are no websocket handshake go to plain; nil answers 404.
 func NewHandler(cfg HandlerConfig, methods Methods, p *Pool, plain http.Handler, log *slog.Logger) *Handler {
 	h := &Handler{
 		pool:    p,
@@ -77,7 +77,7 @@ func (h *Handler) handshake(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer h.pool.admitted()
-	h.accept(w, r, protocol)
+	h.accept(w, r, protocol) //nolint:contextcheck // The connection outlives the request.
 }
 
 // allowed tells whether a handshake with these Origin headers may pass. Browsers always send exactly one.

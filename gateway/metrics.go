@@ -103,4 +103,4 @@ func (m *Metrics) Stats() []Stat {
 	return out
 }
 
-func (m *Metrics) framesSent() int64 { return int64(m.WS.FramesOut.Load()) } //nolint:gosec // It never gets that large.
+func (m *Metrics) framesSent() int64 { return int64(m.WS.FramesOut.Load()) }

@@ -1,9 +1,7 @@
 package gateway_test
 
 import (
-	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -46,25 +44,25 @@ type setup struct {
 	api     api.Settings
 }
 
-func newSetup(t testing.TB) *setup {
-	t.Helper()
+func newSetup(tb testing.TB) *setup {
+	tb.Helper()
 	s := &setup{pool: gateway.DefaultConfig(), handler: gateway.DefaultHandlerConfig(), nats: backend.DefaultNATSConfig()}
 	var conns atomic.Uint64
 	s.name, s.next = "main", func() uint64 { return conns.Add(1) - 1 }
 	s.handler.SessionPool = s.name
-	s.methods(t, "* = main; nats.* = svc")
+	s.methods(tb, "* = main; nats.* = svc")
 	return s
 }
 
 // methods sets the message handlers from "PATTERN = DESTINATION; …".
-func (s *setup) methods(t testing.TB, text string) {
-	t.Helper()
+func (s *setup) methods(tb testing.TB, text string) {
+	tb.Helper()
 	s.handler.MessageHandlers = nil
 	for m := range strings.SplitSeq(text, ";") {
 		pattern, dest, _ := strings.Cut(m, "=")
 		d, err := names.ParseDestination(strings.TrimSpace(dest))
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		s.handler.MessageHandlers = append(s.handler.MessageHandlers,
 			gateway.MessageHandler{Pattern: strings.TrimSpace(pattern), Destination: d})
@@ -74,10 +72,10 @@ func (s *setup) methods(t testing.TB, text string) {
 func nodeID(n int) names.NodeID { return names.NodeID(fmt.Sprintf("%032d", n)) }
 
 // startNode starts a node whose destinations are main and auth (HTTP), svc (NATS); others are unknown.
-func startNode(t testing.TB, n int, s *setup, network *memory.Network, b *backends) *node {
-	t.Helper()
+func startNode(tb testing.TB, n int, s *setup, network *memory.Network, b *backends) *node {
+	tb.Helper()
 	var svc *backend.NATS
-	nd := startNodeWith(t, n, s, network, func(name string) (backend.Destination, bool) {
+	nd := startNodeWith(tb, n, s, network, func(name string) (backend.Destination, bool) {
 		switch name {
 		case "main", "auth":
 			return backend.Destination{HTTP: httpDest{name, b}}, true
@@ -91,15 +89,15 @@ func startNode(t testing.TB, n int, s *setup, network *memory.Network, b *backen
 }
 
 // startNodeWith starts a node with its own destinations. t's cleanup stops it.
-func startNodeWith(t testing.TB, n int, s *setup, network *memory.Network, dests backend.Resolver) *node {
-	t.Helper()
+func startNodeWith(tb testing.TB, n int, s *setup, network *memory.Network, dests backend.Resolver) *node {
+	tb.Helper()
 	nd := &node{id: nodeID(n), bus: network.Join(), listener: memnet.Listen(0)}
 	space, err := names.NewSpace("sw", s.name)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	if nd.metrics, err = gateway.NewMetrics(prometheus.NewRegistry()); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	next := s.next
 	if n > 1 {
@@ -107,7 +105,7 @@ func startNodeWith(t testing.TB, n int, s *setup, network *memory.Network, dests
 		var conns atomic.Uint64
 		next = func() uint64 { return conns.Add(1) - 1 }
 	}
-	log := slog.New(slog.NewTextHandler(io.Discard, nil))
+	log := slog.New(slog.DiscardHandler)
 	nd.pool, err = gateway.NewPool(s.name, s.pool, gateway.Deps{
 		Node:         nd.id,
 		NextConn:     next,
@@ -119,10 +117,10 @@ func startNodeWith(t testing.TB, n int, s *setup, network *memory.Network, dests
 		Metrics:      nd.metrics,
 	})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	if err := nd.pool.Start(context.Background()); err != nil {
-		t.Fatal(err)
+	if err := nd.pool.Start(tb.Context()); err != nil {
+		tb.Fatal(err)
 	}
 	patterns := map[string]names.Destination{}
 	for _, m := range s.handler.MessageHandlers {
@@ -130,13 +128,13 @@ func startNodeWith(t testing.TB, n int, s *setup, network *memory.Network, dests
 	}
 	methods, err := routing.NewPatterns(patterns)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	s.api.MaxPayloadSize = s.pool.MaxPayloadSize
 	s.api.Tokens, s.api.Strict = s.pool.APITokens, s.pool.StrictAPI
 	nd.api = api.NewHandler(nd.pool, func() api.Settings { return s.api }, log)
 	nd.serve(gateway.NewHandler(s.handler, methods, nd.pool, s.plain, log))
-	t.Cleanup(nd.stop)
+	tb.Cleanup(nd.stop)
 	return nd
 }
 

@@ -26,9 +26,9 @@ type nodes struct {
 const (
 	opBeat       = "beat"
 	beatInterval = time.Second
-	// deadAfter is the silence after which a node counts as dead.
+	// A silence after which a node counts as dead.
 	deadAfter = 10 * time.Second
-	// maxNodes bounds the table, whoever sends beats.
+	// A bound of the table, whoever sends beats.
 	maxNodes = 4096
 )
 

@@ -46,7 +46,7 @@ func TestNoticesAreBounded(t *testing.T) {
 		}
 		q.heap = q.heap[:100]
 		q.add(&notice{user: "back"})
-		ctx, cancel := context.WithCancel(context.Background())
+		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})
 		go func() { q.run(ctx); close(done) }()
 		time.Sleep(noticeLife + time.Minute)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -111,8 +112,8 @@ func (p *Pool) Start(context.Context) error {
 
 // unwind undoes what Start did, backwards. The caller holds mu.
 func (p *Pool) unwind() {
-	for i := len(p.undo) - 1; i >= 0; i-- {
-		p.undo[i]()
+	for _, undo := range slices.Backward(p.undo) {
+		undo()
 	}
 	p.undo = nil
 }
@@ -127,8 +128,8 @@ func (p *Pool) Weak() bool { return backend.Level(p.level.Load()).Weak() }
 // Connections is the number of websockets, those being authorized included.
 func (p *Pool) Connections() int64 { return p.connCount.Load() }
 
-// admit reserves a place among the connections that are being authorized; false when there is none. admitted gives it
-// back.
+// admit reserves a place among the connections that are being authorized, to be given back by admitted; false when there
+// is none.
 func (p *Pool) admit() bool {
 	if p.draining.Load() {
 		return false

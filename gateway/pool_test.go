@@ -1,9 +1,7 @@
 package gateway_test
 
 import (
-	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"net/http"
 	"testing"
@@ -46,7 +44,7 @@ func TestPoolsAreIsolated(t *testing.T) {
 				t.Fatal(e)
 			}
 		}
-		ctx := context.Background()
+		ctx := t.Context()
 		idA, idB := names.ConnID{Node: nodeID(1), N: 0}, names.ConnID{Node: nodeID(1), N: 1}
 		if err := errors.Join(main.pool.Subscribe(ctx, idA, "t"), other.pool.Subscribe(ctx, idB, "t")); err != nil {
 			t.Fatal(err)
@@ -82,10 +80,10 @@ func TestApplyTakesEffect(t *testing.T) {
 		cfg := s.pool
 		cfg.MaxSubscriptionsPerConnection = 1
 		nd.pool.Apply(cfg)
-		if err := nd.pool.Subscribe(context.Background(), id, "a"); err != nil {
+		if err := nd.pool.Subscribe(t.Context(), id, "a"); err != nil {
 			t.Fatal(err)
 		}
-		if err := nd.pool.Subscribe(context.Background(), id, "b"); !errors.Is(err, port.ErrLimit) {
+		if err := nd.pool.Subscribe(t.Context(), id, "b"); !errors.Is(err, port.ErrLimit) {
 			t.Errorf("beyond the new limit: %v", err)
 		}
 		if got := nd.pool.Config().MaxSubscriptionsPerConnection; got != 1 {
@@ -100,7 +98,7 @@ func TestTooLargeForNATS(t *testing.T) {
 	nd := startNodeWith(t, 1, newSetup(t), memory.NewNetwork(10), func(string) (backend.Destination, bool) {
 		return backend.Destination{HTTP: instant{}}, true
 	})
-	if err := nd.pool.Publish(context.Background(), "t", []byte(`"1234567890"`)); !errors.Is(err, port.ErrTooLarge) {
+	if err := nd.pool.Publish(t.Context(), "t", []byte(`"1234567890"`)); !errors.Is(err, port.ErrTooLarge) {
 		t.Errorf("Publish: %v", err)
 	}
 	if nd.stat("input_messages") != 0 {
@@ -127,7 +125,7 @@ func TestDependencies(t *testing.T) {
 	full := gateway.Deps{
 		Node: nodeID(1), NextConn: func() uint64 { return 0 }, Bus: memory.NewNetwork(0).Join(), IDs: ident.New(time.Now),
 		Destinations: func(string) (backend.Destination, bool) { return backend.Destination{}, false },
-		Log:          slog.New(slog.NewTextHandler(io.Discard, nil)), Metrics: m,
+		Log:          slog.New(slog.DiscardHandler), Metrics: m,
 	}
 	if _, err := gateway.NewPool("main", gateway.DefaultConfig(), full); err != nil {
 		t.Errorf("with everything: %v", err)

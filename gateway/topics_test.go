@@ -22,11 +22,11 @@ func listener() *conn {
 
 func (c *conn) kept() int { return len(c.pending.Load().frames) }
 
-func testTopics(t testing.TB) *topics {
-	t.Helper()
+func testTopics(tb testing.TB) *topics {
+	tb.Helper()
 	m, err := NewMetrics(prometheus.NewRegistry())
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return newTopics(m)
 }

@@ -80,6 +80,7 @@ type stage struct {
 }
 
 func play(t *testing.T, config, script string) {
+	t.Helper()
 	s := &stage{
 		t: t, setup: newSetup(t), network: memory.NewNetwork(0), backends: &backends{}, nodes: map[string]*node{},
 		clients: map[string]*client{}, opened: map[string]int{}, vars: map[string]string{},

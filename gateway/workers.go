@@ -45,7 +45,6 @@ func (w *workers) work(k call) {
 	defer w.leave()
 	for {
 		k.run()
-		k = call{}
 		if w.idle.Add(1) > maxIdleWorkers {
 			w.idle.Add(-1)
 			return

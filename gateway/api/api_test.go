@@ -47,7 +47,7 @@ func (p *fakePool) Weak() bool { return false }
 
 func newAPI(p Pool) *Handler {
 	s := Settings{MaxPayloadSize: 1000}
-	return NewHandler(p, func() Settings { return s }, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	return NewHandler(p, func() Settings { return s }, slog.New(slog.DiscardHandler))
 }
 
 // TestStatuses holds the one table from errors to statuses.
@@ -88,7 +88,7 @@ func TestOverTheWire(t *testing.T) {
 		srv := &http.Server{Handler: newAPI(p), DisableGeneralOptionsHandler: true}
 		go func() { _ = srv.Serve(l) }()
 		defer srv.Close()
-		nc, err := l.Dial(context.Background())
+		nc, err := l.Dial(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -62,7 +62,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	q := request{Handler: h, s: &s, w: w, r: r, route: rt}
-	q.serve()
+	q.serve() //nolint:contextcheck // It takes the request's.
 }
 
 // path returns the raw request target as a path; false when it has none: "*", or the authority of CONNECT.

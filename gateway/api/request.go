@@ -77,8 +77,9 @@ func (q *request) act(body []byte) error {
 		return q.pool.Unsubscribe(ctx, q.route.conn, q.route.topic)
 	case publish:
 		return q.pool.Publish(ctx, q.route.topic, body)
+	default:
+		return q.later(body)
 	}
-	return q.later(body)
 }
 
 // later checks the requests of the endpoints that come with lattices and presence, and says that they are not there.
@@ -92,6 +93,7 @@ func (q *request) later(body []byte) error {
 		if jsontext.Value(body).Kind() != jsontext.Object {
 			return errBadBody
 		}
+	default:
 	}
 	return errNotYet
 }

@@ -23,9 +23,6 @@ const (
 	usersUpdate
 )
 
-// later tells the endpoints that check their request but do nothing yet.
-func (e endpoint) later() bool { return e >= latticeAttach }
-
 // bodyKind is what an endpoint expects as body.
 type bodyKind int
 
@@ -41,8 +38,9 @@ func (e endpoint) body() bodyKind {
 		return bodyNone
 	case latticeDetach, usersDetach:
 		return bodyIgnored
+	default:
+		return bodyJSON
 	}
-	return bodyJSON
 }
 
 // routed is where a request goes; with a status it goes nowhere.

@@ -54,15 +54,7 @@ type Refusal struct {
 	Backend string
 }
 
-// Error describes the refusal for the log.
-func (r *Refusal) Error() string {
-	return fmt.Sprintf("authorization refused with %d: %v", r.Status, r.Cause)
-}
-
-// Unwrap returns the cause.
-func (r *Refusal) Unwrap() error { return r.Cause }
-
-// Null is the JSON text null.
+// The JSON text that a client gets where there is nothing to tell.
 var null = []byte("null")
 
 func refuse(status int, cause error) *Refusal {
