@@ -115,16 +115,20 @@ func Do(t testing.TB, addr, request string) *Response {
 	return c.Response(method)
 }
 
-// HTTP makes the text of an HTTP/1.1 request to localhost; headers are lines. A body gets its length.
+// HTTP makes the text of an HTTP/1.1 request; headers are lines. The host is localhost unless a header names another; a body
+// gets its length.
 func HTTP(method, target, body string, headers ...string) string {
-	text := method + " " + target + " HTTP/1.1\r\nHost: localhost\r\n"
+	host, rest := "Host: localhost\r\n", ""
 	for _, h := range headers {
-		text += h + "\r\n"
+		if len(h) > 5 && strings.EqualFold(h[:5], "host:") {
+			host = ""
+		}
+		rest += h + "\r\n"
 	}
 	if body != "" {
-		text += "Content-Length: " + strconv.Itoa(len(body)) + "\r\n"
+		rest += "Content-Length: " + strconv.Itoa(len(body)) + "\r\n"
 	}
-	return text + "\r\n" + body
+	return method + " " + target + " HTTP/1.1\r\n" + host + rest + "\r\n" + body
 }
 
 // Get asks for a target.
