@@ -34,8 +34,8 @@ func (c *Conn) closeLocked(e *CloseError) {
 // which is released.
 func (c *Conn) beginClosing(e *CloseError, last Frame) {
 	c.state = stateClosing
-	c.held = false
-	c.append(last)
+	c.out.held = false
+	c.out.add(c.group, last)
 	c.deadline = c.group.clock.now() + c.opts.CloseTimeout
 	c.group.clock.set(c, c.deadline)
 	kick := c.beginServing() // the reader must look for the client's Close
@@ -59,7 +59,7 @@ const (
 // afterFlush tells what to do now that the outbox is empty. The caller holds mu.
 func (c *Conn) afterFlush() after {
 	switch {
-	case c.state != stateClosing || c.out != nil || c.queued:
+	case c.state != stateClosing || !c.out.settled():
 		return afterNothing
 	case c.broken:
 		return afterHalfClose
@@ -141,7 +141,7 @@ func (c *Conn) failReading(e *CloseError) {
 func (c *Conn) lost() {
 	c.hangUp()
 	c.mu.Lock()
-	c.leaveQueue()
+	c.out.flight = load{}
 	c.mu.Unlock()
 }
 
@@ -161,9 +161,8 @@ func (c *Conn) hangUpFor(cause error) {
 	} else {
 		c.end = &CloseError{Code: CodeAbnormal}
 	}
-	c.group.putBatch(c.out)
-	c.out, c.req, c.early = nil, nil, nil
-	c.outBytes, c.outCount = 0, 0
+	c.out.drop(c.group, 0)
+	c.req, c.early = nil, nil
 	c.group.clock.drop(c)
 	c.rouse()
 	c.mu.Unlock()
@@ -202,7 +201,7 @@ func (c *Conn) ping(now time.Duration) {
 	c.deadline = now + c.opts.PingTimeout
 	c.nextPing = now + c.jitter()
 	c.group.clock.set(c, c.deadline)
-	c.append(pingFrame())
+	c.out.add(c.group, pingFrame())
 	c.kickFlush()
 }
 
@@ -214,7 +213,7 @@ func pingFrame() Frame { return Frame{wire: "\x89\x00"} }
 // D9). The caller holds mu, which is released.
 func (c *Conn) checkPong(now time.Duration) {
 	if now >= c.deadline {
-		excused := c.rested || c.stalled || c.partial.Swap(false)
+		excused := c.rested || c.out.stalled || c.partial.Swap(false)
 		if !excused {
 			c.opts.Counters.DeadCloses.Add(1)
 			c.closeLocked(&CloseError{Code: CodePingTimeout, Reason: "ping timeout"})

@@ -34,17 +34,12 @@ type Conn struct {
 
 	partial atomic.Bool // bytes of an unfinished message have come since the clock looked last
 
-	mu       sync.Mutex // protects the following
-	out      *batch     // frames that wait; nil when there are none
-	outBytes int        // of them and of what is being written
-	outCount int32
-	alarm    int32 // place in the clock's heap + 1; protected by the clock's lock
+	mu    sync.Mutex // protects the following
+	out   outbox
+	alarm int32 // place in the clock's heap + 1; protected by the clock's lock
 
 	state    state
-	held     bool // nothing leaves before Release
 	upgraded bool // the 101 is in the outbox or has left
-	queued   bool // in the flush queue or being written: a flusher will look at out again
-	stalled  bool // being written by drain: the network does not take at once what we have
 	serving  bool // messages are handled; until then bytes are kept in early
 	paused   bool
 	rested   bool // was paused since the last ping, so the pong may be late
@@ -83,7 +78,8 @@ func Take(w http.ResponseWriter, r *http.Request, o Options) (*Conn, error) {
 		return nil, fmt.Errorf("take over the connection: %w", err)
 	}
 	o = o.withDefaults()
-	c := &Conn{net: nc, raw: rawConn(nc), group: o.Group, opts: o.Group.share(o), held: true, req: r}
+	c := &Conn{net: nc, raw: rawConn(nc), group: o.Group, opts: o.Group.share(o), req: r}
+	c.out.held = true
 	c.parser.limit = o.MaxFrame
 	// The client's first bytes may have come with the head. The buffered reader itself is not kept.
 	if n := brw.Reader.Buffered(); n > 0 {
@@ -169,7 +165,7 @@ func (c *Conn) jitter() time.Duration {
 func (c *Conn) Queued() (bytes, frames int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return max(c.outBytes, 0), max(int(c.outCount), 0)
+	return c.out.wait.bytes + c.out.flight.bytes, c.out.wait.frames + c.out.flight.frames
 }
 
 // PauseReading stops reading after the message that is being handled, so that a client that asks too fast is stopped

@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -36,12 +35,11 @@ func (c *Conn) Upgrade(subprotocol string) error {
 		return ErrClosed
 	}
 	c.upgraded = true
-	if c.out == nil {
-		c.out = c.group.getBatch()
-	}
-	c.out.frames = slices.Insert(c.out.frames, 0, Frame{wire: head})
-	c.outBytes += len(head)
-	c.outCount++
+	c.out.add(c.group, Frame{})
+	frames := c.out.waiting.frames
+	copy(frames[1:], frames)
+	frames[0] = Frame{wire: head}
+	c.out.wait.bytes += len(head)
 	return nil
 }
 

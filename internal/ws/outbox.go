@@ -1,5 +1,76 @@
 package ws
 
+import "runtime"
+
+// outbox is what a connection has to send. It is protected by the connection's lock.
+type outbox struct {
+	waiting *batch // nil when nothing waits
+	wait    load   // of waiting
+	flight  load   // taken by the writer and not written yet
+
+	held    bool // nothing leaves before Release
+	queued  bool // stands in the flush queue
+	writing bool // one goroutine, a flusher or drain, has taken frames: nobody else may write
+	stalled bool // it is drain: the network does not take what we have
+}
+
+// load is an amount of frames.
+type load struct{ bytes, frames int }
+
+func (l *load) add(bytes, frames int) {
+	l.bytes += bytes
+	l.frames += frames
+}
+
+// settled tells whether everything has been written.
+func (o *outbox) settled() bool { return o.waiting == nil && !o.writing }
+
+// over tells whether n more bytes in a frame go over the bounds. What is being written counts only when the network has
+// refused it: otherwise a burst of frames would look like a slow client.
+func (o *outbox) over(n int, opts *Options) bool {
+	l := o.wait
+	if o.stalled {
+		l.add(o.flight.bytes, o.flight.frames)
+	}
+	return l.frames >= opts.MaxOutFrames || l.frames > 0 && l.bytes+n > opts.MaxOutBytes
+}
+
+// add appends a frame whatever the bounds.
+func (o *outbox) add(g *Group, f Frame) {
+	if o.waiting == nil {
+		o.waiting = g.getBatch()
+	}
+	o.waiting.frames = append(o.waiting.frames, f)
+	o.wait.add(len(f.wire), 1)
+}
+
+// take gives everything that waits to the writer, nil when there is nothing.
+func (o *outbox) take() *batch {
+	b := o.waiting
+	o.waiting = nil
+	o.flight.add(o.wait.bytes, o.wait.frames)
+	o.wait = load{}
+	o.writing = b != nil
+	return b
+}
+
+// drop forgets what waits, but for the first keep frames.
+func (o *outbox) drop(g *Group, keep int) {
+	b := o.waiting
+	if b == nil {
+		return
+	}
+	for _, f := range b.frames[keep:] {
+		o.wait.add(-len(f.wire), -1)
+	}
+	clear(b.frames[keep:])
+	b.frames = b.frames[:keep]
+	if keep == 0 {
+		g.putBatch(b)
+		o.waiting = nil
+	}
+}
+
 // Release lets the outbox go: the 101 and everything sent since leave in one write. Without an Upgrade before it does
 // nothing.
 func (c *Conn) Release() {
@@ -8,48 +79,67 @@ func (c *Conn) Release() {
 		c.mu.Unlock()
 		return
 	}
-	c.held = false
+	c.out.held = false
 	c.kickFlush()
 }
 
-// Send appends a frame to the outbox and never blocks. When the outbox goes over its bounds the connection closes
-// itself with 4013 and Send returns ErrSlow; once the connection closes for whatever reason, ErrClosed. A nil error is
-// no promise that the frame arrives.
+// Send appends a frame to the outbox and never waits for the client. When the outbox goes over its bounds and the
+// network takes no more, the connection closes itself with 4013 and Send returns ErrSlow; once the connection closes for
+// whatever reason, ErrClosed. A nil error is no promise that the frame arrives.
 func (c *Conn) Send(f Frame) error {
 	if len(f.wire) == 0 {
 		return nil
 	}
 	c.mu.Lock()
+	if c.state == stateOpen && c.out.over(len(f.wire), c.opts) && !c.makeRoom(len(f.wire)) {
+		c.opts.Counters.SlowCloses.Add(1)
+		keep := 0
+		if c.out.held && c.upgraded {
+			keep = 1 // the 101: without it the Close would make no sense
+		}
+		c.out.drop(c.group, keep)
+		c.closeLocked(&CloseError{Code: CodeSlow, Reason: "slow client"})
+		return ErrSlow
+	}
 	if c.state != stateOpen {
 		c.mu.Unlock()
 		return ErrClosed
 	}
-	if int(c.outCount) >= c.opts.MaxOutFrames || c.outCount > 0 && c.outBytes+len(f.wire) > c.opts.MaxOutBytes {
-		c.opts.Counters.SlowCloses.Add(1)
-		c.dropQueued()
-		c.closeLocked(&CloseError{Code: CodeSlow, Reason: "slow client"})
-		return ErrSlow
-	}
-	c.append(f)
+	c.out.add(c.group, f)
 	c.kickFlush()
 	return nil
 }
 
-// append adds a frame whatever the bounds. The caller holds mu.
-func (c *Conn) append(f Frame) {
-	if c.out == nil {
-		c.out = c.group.getBatch()
+// makeRoom is called when the outbox is full. Unless the network has refused what was written, that only tells that the
+// sender is faster than the flushers: then the sender does their work. It returns false when the client is slow. The
+// caller holds mu, which is released meanwhile; the state may have changed afterwards.
+func (c *Conn) makeRoom(n int) bool {
+	for c.state == stateOpen && c.out.over(n, c.opts) {
+		switch {
+		case c.out.stalled || c.out.held:
+			return false
+		case c.out.writing || c.raw == nil:
+			// A flusher is at it, which never waits for the client either.
+			c.mu.Unlock()
+			runtime.Gosched()
+		default:
+			b := c.out.take()
+			c.mu.Unlock()
+			f := c.group.flusher()
+			f.write(c, b)
+			f.release()
+		}
+		c.mu.Lock()
 	}
-	c.out.frames = append(c.out.frames, f)
-	c.outBytes += len(f.wire)
-	c.outCount++
+	return true
 }
 
 // kickFlush sees to it that a flusher comes when there is something to write. The caller holds mu, which is released.
 func (c *Conn) kickFlush() {
-	push := c.out != nil && !c.held && !c.queued && c.state != stateClosed
+	o := &c.out
+	push := o.waiting != nil && !o.held && !o.queued && !o.writing && c.state != stateClosed
 	if push {
-		c.queued = true
+		o.queued = true
 	}
 	c.mu.Unlock()
 	if push {
@@ -57,63 +147,30 @@ func (c *Conn) kickFlush() {
 	}
 }
 
-// dropQueued forgets what no flusher has taken yet. The caller holds mu. The 101, if it is among it, stays: without it
-// the Close that follows would make no sense.
-func (c *Conn) dropQueued() {
-	if c.out == nil {
-		return
-	}
-	keep := 0
-	if c.held && c.upgraded {
-		keep = 1
-	}
-	for _, f := range c.out.frames[keep:] {
-		c.outBytes -= len(f.wire)
-		c.outCount--
-	}
-	clear(c.out.frames[keep:])
-	c.out.frames = c.out.frames[:keep]
-	if keep == 0 {
-		c.group.putBatch(c.out)
-		c.out = nil
-	}
-}
-
-// take gives the flusher everything that waits, nil when there is nothing: then the connection has left the queue.
-func (c *Conn) take() *batch {
+// claim gives a flusher what waits in the outbox; nil when there is nothing to write or somebody else writes.
+func (c *Conn) claim() *batch {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	b := c.out
-	c.out = nil
-	if b == nil || c.state == stateClosed {
-		c.group.putBatch(b)
-		c.leaveQueue()
+	c.out.queued = false
+	if c.out.writing {
 		return nil
 	}
-	return b
+	return c.out.take()
 }
 
-// wrote notes that frames have left. It returns whether more waits, which the caller must see to; otherwise the
-// connection has left the queue.
-func (c *Conn) wrote(bytes, frames int) bool {
+// wrote notes that the writer's last frames have left and that it writes no more. If more waits, a flusher will come.
+func (c *Conn) wrote(bytes, frames int) {
 	c.mu.Lock()
-	c.outBytes -= bytes
-	c.outCount -= int32(frames) //nolint:gosec // It was counted up from an int32.
-	if c.out != nil && c.state != stateClosed {
-		c.mu.Unlock()
-		return true
+	c.out.flight.add(-bytes, -frames)
+	c.out.writing, c.out.stalled = false, false
+	if c.out.waiting != nil {
+		c.kickFlush()
+		return
 	}
-	c.leaveQueue()
 	after := c.afterFlush()
-	c.mu.Unlock()
-	c.do(after)
-	return false
-}
-
-// leaveQueue notes that no flusher looks after the connection any more. The caller holds mu.
-func (c *Conn) leaveQueue() {
-	c.queued, c.stalled = false, false
 	if c.state != stateOpen {
 		c.rouse()
 	}
+	c.mu.Unlock()
+	c.do(after)
 }

@@ -1,10 +1,12 @@
-//go:build unix
+//go:build linux || darwin
 
 package ws
 
 import (
 	"net"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // rawConn returns the socket below a connection, nil when there is none.
@@ -37,9 +39,9 @@ func (c *Conn) readable(fd uintptr) bool {
 
 // writeOnce writes once to the socket. It does not wait: what is not taken is for drain.
 func (f *flusher) writeOnce(fd uintptr) bool {
-	n, err := syscall.Write(int(fd), f.data)
+	n, err := f.chunk.writeTo(int(fd))
 	for err == syscall.EINTR { //nolint:errorlint // As above.
-		n, err = syscall.Write(int(fd), f.data)
+		n, err = f.chunk.writeTo(int(fd))
 	}
 	switch err { //nolint:errorlint // As above.
 	case nil:
@@ -49,4 +51,15 @@ func (f *flusher) writeOnce(fd uintptr) bool {
 		f.err = err
 	}
 	return true
+}
+
+// writeTo is one system call.
+func (k *chunk) writeTo(fd int) (int, error) {
+	switch {
+	case len(k.big) == 0:
+		return syscall.Write(fd, k.small)
+	case len(k.small) == 0:
+		return syscall.Write(fd, k.big)
+	}
+	return unix.Writev(fd, [][]byte{k.small, k.big})
 }

@@ -166,7 +166,7 @@ func (c *Conn) message(op Opcode, payload []byte) {
 // left ends the connection when the client sends no more. If it has said Close before, our answer leaves first.
 func (c *Conn) left() {
 	c.mu.Lock()
-	c.waitFor(func() bool { return c.state == stateClosing && (c.out != nil || c.queued) })
+	c.waitFor(func() bool { return c.state == stateClosing && !c.out.settled() })
 	c.mu.Unlock()
 	c.hangUp()
 }

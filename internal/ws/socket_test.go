@@ -123,12 +123,12 @@ func TestOneWritePerFlush(t *testing.T) {
 	<-ends
 }
 
-// TestGoroutines holds the promise of one goroutine for each idle connection, and none for the group.
+// TestGoroutines holds the promise of one goroutine for each idle connection: its reader. The server's own has ended,
+// and the group has none.
 func TestGoroutines(t *testing.T) {
 	const n = 200
 	handle, conns, ends := collect(t, Options{Group: NewGroup()}, func(c *Conn, p []byte) error { return c.Send(NewText(p)) })
 	s := serve(t, listen(t), handle)
-	before := runtime.NumGoroutine()
 	clients := make([]net.Conn, n)
 	for i := range clients {
 		clients[i] = rawDial(t, s.addr)
@@ -136,7 +136,7 @@ func TestGoroutines(t *testing.T) {
 	for range n {
 		<-conns
 	}
-	settle(t, before+n)
+	settle(t, n)
 	for _, c := range clients { // and it is the same after messages and pongs, which renew the reader
 		if _, err := c.Write(join(masked(OpText, "x"), masked(OpPong, ""))); err != nil {
 			t.Fatal(err)
@@ -145,28 +145,32 @@ func TestGoroutines(t *testing.T) {
 	for _, c := range clients {
 		readUntil(t, c, "\x81\x01x")
 	}
-	settle(t, before+n)
+	settle(t, n)
 	for _, c := range clients {
 		_ = c.Close()
 	}
 	for range n {
 		<-ends
 	}
-	settle(t, before)
+	settle(t, 0)
 }
 
-// settle waits until the number of goroutines has come down to want and stays there.
-func settle(t *testing.T, want int) {
+// settle waits until there are as many readers as wanted and no other goroutine that serves a connection.
+func settle(t *testing.T, readers int) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); ; {
-		n := runtime.NumGoroutine()
-		if n == want {
+	buf := make([]byte, 4<<20)
+	for deadline := time.Now().Add(10 * time.Second); ; runtime.Gosched() {
+		all := string(buf[:runtime.Stack(buf, true)])
+		ws := strings.Count(all, "\ncreated by github.com/swindon-go/swindon/internal/ws.")
+		reading := strings.Count(all, "internal/ws.(*Conn).read(")
+		tests := strings.Count(all, "\ncreated by github.com/swindon-go/swindon/internal/ws.serve")
+		serving := strings.Count(all, "net/http.(*conn).serve(")
+		if reading == readers && ws-tests == readers && serving == 0 {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("%d goroutines, want %d", n, want)
+			t.Fatalf("%d readers, %d goroutines of ours, %d of net/http; want %d, %d, 0\n%s", reading, ws-tests, serving, readers, readers, all)
 		}
-		runtime.Gosched()
 	}
 }
 
@@ -355,6 +359,34 @@ func TestSlowSocket(t *testing.T) {
 	if code := <-ends; code != CodeSlow {
 		t.Errorf("ended with %d", code)
 	}
+}
+
+// TestBurstIsNotSlow: a sender that is faster than the flushers makes nobody slow as long as the network takes all.
+func TestBurstIsNotSlow(t *testing.T) {
+	const n = 2000
+	handle, conns, ends := collect(t, Options{Group: NewGroup(), MaxOutFrames: 16, MaxOutBytes: 1000}, nil)
+	s := serve(t, listen(t), handle)
+	c := s.dial(t)
+	conn := <-conns
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for i := range n / 4 {
+				if err := conn.Send(NewText([]byte("0123456789"))); err != nil {
+					t.Errorf("frame %d: %v", i, err)
+					return
+				}
+			}
+		})
+	}
+	for i := range n + 1 {
+		if _, _, err := c.ReadMessage(); err != nil {
+			t.Fatalf("after %d frames: %v", i, err)
+		}
+	}
+	wg.Wait()
+	_ = c.Close()
+	<-ends
 }
 
 func TestAllocations(t *testing.T) {
