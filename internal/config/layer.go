@@ -20,8 +20,8 @@ func (l layer) Read() (map[string]any, error) { return l, nil }
 func stack(layers ...map[string]any) (map[string]any, error) {
 	k := koanf.New(delimiter)
 	for _, l := range layers {
-		if l == nil {
-			continue
+		if len(l) == 0 {
+			continue // koanf goes through everything again for each layer
 		}
 		if err := k.Load(layer(l), nil); err != nil {
 			return nil, err
