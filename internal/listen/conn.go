@@ -56,7 +56,6 @@ type Conn struct {
 	group  *Group
 	phase  atomic.Uint32
 	armed  atomic.Bool // a read deadline is set
-	early  atomic.Bool // the first byte of the next request came during this one
 	closed atomic.Bool
 	timer  atomic.Pointer[time.Timer] // of LimitResponse; nil until it is called
 }
@@ -76,6 +75,9 @@ func (c *Conn) Taken() bool { return phase(c.phase.Load()) == phaseTaken }
 // Read reads from the socket. The first byte of a request starts the limit for its head. Empty lines before the first
 // request are dropped.
 func (c *Conn) Read(p []byte) (int, error) {
+	if len(p) < bufferSize && phase(c.phase.Load()) == phaseIdle {
+		c.beginHead() // what is missing from the buffer came with, or during, the request before
+	}
 	n, err := c.TCPConn.Read(p)
 	switch phase(c.phase.Load()) {
 	case phaseNew:
@@ -92,20 +94,21 @@ func (c *Conn) Read(p []byte) (int, error) {
 		}
 		return n, err
 	case phaseIdle:
-	case phaseRequest:
-		if n == 1 && len(p) == 1 {
-			// While a handler runs, net/http waits for a single byte to see whether the client leaves; it keeps it.
-			c.early.Store(true)
-		}
-		return n, err
 	default:
 		return n, err
 	}
 	if n > 0 {
-		c.phase.Store(uint32(phaseHead))
-		_ = c.limitRead(time.Now(), c.group.timeouts.Load().Headers)
+		c.beginHead()
 	}
 	return n, err
+}
+
+// bufferSize is that of the buffer into which net/http reads when it waits for a request. A test holds that.
+const bufferSize = 4096
+
+func (c *Conn) beginHead() {
+	c.phase.Store(uint32(phaseHead))
+	_ = c.limitRead(time.Now(), c.group.timeouts.Load().Headers)
 }
 
 // skipEmptyLines moves what follows leading line ends to the front and returns its length.
@@ -136,10 +139,6 @@ func (c *Conn) SetReadDeadline(t time.Time) error {
 		return c.limitRead(now, c.group.timeouts.Load().Headers)
 	default:
 		c.stopTimer()
-		if c.early.Swap(false) {
-			c.phase.Store(uint32(phaseHead))
-			return c.limitRead(now, c.group.timeouts.Load().Headers)
-		}
 		c.phase.Store(uint32(phaseIdle))
 		return c.limitRead(now, c.group.timeouts.Load().KeepAlive)
 	}

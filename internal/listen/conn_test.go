@@ -42,13 +42,14 @@ func TestPhaseTimeouts(t *testing.T) {
 			t.Parallel()
 			d, _, _ := deps(t)
 			g := serve(t, listen.Config{Addresses: []string{"127.0.0.1:0"}, Timeouts: tc.timeouts}, d, ok)
+			start := time.Now() // before the limit begins, which the client does not see
 			c := dial(t, g)
 			for range tc.before {
+				start = time.Now()
 				if err := request(c); err != nil {
 					t.Fatal(err)
 				}
 			}
-			start := time.Now()
 			if _, err := io.WriteString(c, tc.send); err != nil {
 				t.Fatal(err)
 			}
@@ -112,28 +113,41 @@ func TestHandlerIsNotLimitedByPhases(t *testing.T) {
 	}
 }
 
-// The first byte of the next request may come while the last answer is still being written.
+// The first byte of the next request may come with the one before, or while that is being answered.
 func TestEarlyByteStartsTheHeadersLimit(t *testing.T) {
 	t.Parallel()
-	d, _, _ := deps(t)
-	goOn := make(chan struct{})
-	cfg := listen.Config{Addresses: []string{"127.0.0.1:0"}, Timeouts: listen.Timeouts{FirstByte: time.Hour, Headers: soon, KeepAlive: time.Hour}}
-	g := serve(t, cfg, d, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		<-goOn
-		_, _ = w.Write([]byte("ok"))
-	}))
-	c := dial(t, g)
-	_, _ = io.WriteString(c, "GET / HTTP/1.1\r\nHost: h\r\n\r\n")
-	_, _ = io.WriteString(c, "G")
-	time.Sleep(soon / 2) // whether the byte arrives during or after the handler, the outcome must be the same
-	close(goOn)
-	res, err := http.ReadResponse(bufio.NewReader(c), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = res.Body.Close()
-	if !closed(c) {
-		t.Error("still open")
+	for name, together := range map[string]bool{"with the request before": true, "while that is answered": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d, _, _ := deps(t)
+			begun, goOn := make(chan struct{}), make(chan struct{})
+			cfg := listen.Config{Addresses: []string{"127.0.0.1:0"}, Timeouts: listen.Timeouts{FirstByte: time.Hour, Headers: soon, KeepAlive: time.Hour}}
+			g := serve(t, cfg, d, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				close(begun)
+				<-goOn
+				_, _ = w.Write([]byte("ok"))
+			}))
+			c := dial(t, g)
+			const request = "GET / HTTP/1.1\r\nHost: h\r\n\r\n"
+			if together {
+				_, _ = io.WriteString(c, request+"G")
+				<-begun
+			} else {
+				_, _ = io.WriteString(c, request)
+				<-begun
+				_, _ = io.WriteString(c, "G")
+			}
+			close(goOn)
+			br := bufio.NewReader(c)
+			res, err := http.ReadResponse(br, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, _ = io.Copy(io.Discard, res.Body)
+			if b, err := io.ReadAll(br); len(b) != 0 || err != nil {
+				t.Errorf("got %q, %v", b, err)
+			}
+		})
 	}
 }
 
