@@ -25,7 +25,7 @@ type server struct {
 }
 
 func (n *Node) newServer(name string, cfg listen.Config, h http.Handler) *server {
-	log := n.module("listen").With("listener", name)
+	log := n.module("listen")
 	s := &server{
 		log:   log,
 		group: listen.New(name, cfg, listen.Deps{Log: log, Metrics: n.listenMetrics}),
