@@ -11,11 +11,24 @@ import (
 )
 
 // TestManyCallsAtOnce has many connections call at the same time, with the race detector in mind: every call is answered
-// to the connection that made it, and Stop leaves no goroutine (TestMain).
+// to the connection that made it, also when reading pauses and resumes all the time, and Stop leaves no goroutine
+// (TestMain).
 func TestManyCallsAtOnce(t *testing.T) {
 	t.Parallel()
+	for _, limit := range []int{100, 2, 1} {
+		t.Run(fmt.Sprintf("%d in flight", limit), func(t *testing.T) {
+			t.Parallel()
+			manyCalls(t, limit)
+		})
+	}
+}
+
+func manyCalls(t *testing.T, limit int) {
+	t.Helper()
 	d := instant{http.Header{"Content-Type": {"application/json"}}}
-	nd := startNodeWith(t, 1, newSetup(t), memory.NewNetwork(0), func(string) (backend.Destination, bool) {
+	s := newSetup(t)
+	s.pool.MaxCallsInFlight = limit
+	nd := startNodeWith(t, 1, s, memory.NewNetwork(0), func(string) (backend.Destination, bool) {
 		return backend.Destination{HTTP: d}, true
 	})
 	var wg sync.WaitGroup
