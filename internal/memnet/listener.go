@@ -9,11 +9,14 @@ import (
 // loopback is the address of both ends; only the ports differ.
 var loopback = net.IPv4(127, 0, 0, 1)
 
+// backlog is how many dialled connections wait for Accept.
+const backlog = 128
+
 // Listener is a net.Listener that Dial reaches. Make it with Listen.
 type Listener struct {
 	addr    Addr
 	limit   int
-	backlog chan *Conn
+	dialled chan *Conn
 	done    chan struct{}
 	close   sync.Once
 
@@ -21,13 +24,13 @@ type Listener struct {
 	port int        // of the next dialled connection
 }
 
-// Listen returns a listener whose connections hold limit bytes per direction (DefaultBuffer for 0). Up to 128 dialled
+// Listen returns a listener whose connections hold limit bytes per direction (DefaultBuffer for 0). Up to backlog dialled
 // connections wait for Accept.
 func Listen(limit int) *Listener {
 	return &Listener{
 		addr:    Addr{net.TCPAddr{IP: loopback, Port: 80}},
 		limit:   limit,
-		backlog: make(chan *Conn, 128),
+		dialled: make(chan *Conn, backlog),
 		done:    make(chan struct{}),
 		port:    40000,
 	}
@@ -41,7 +44,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 	default:
 	}
 	select {
-	case c := <-l.backlog:
+	case c := <-l.dialled:
 		return c, nil
 	case <-l.done:
 		return nil, net.ErrClosed
@@ -52,16 +55,26 @@ func (l *Listener) Accept() (net.Conn, error) {
 func (l *Listener) Close() error {
 	l.close.Do(func() {
 		close(l.done)
-		for {
-			select {
-			case c := <-l.backlog:
-				_ = c.Close()
-			default:
-				return
-			}
-		}
+		l.drop()
 	})
 	return nil
+}
+
+// drop closes the connections that nobody will accept any more, once the listener is closed.
+func (l *Listener) drop() {
+	for {
+		select {
+		case <-l.done:
+		default:
+			return
+		}
+		select {
+		case c := <-l.dialled:
+			_ = c.Close()
+		default:
+			return
+		}
+	}
 }
 
 // Addr returns the listener's address.
@@ -80,7 +93,8 @@ func (l *Listener) Dial(ctx context.Context) (*Conn, error) {
 	default:
 	}
 	select {
-	case l.backlog <- server:
+	case l.dialled <- server:
+		l.drop() // if Close came in between
 		return client, nil
 	case <-l.done:
 		return nil, net.ErrClosed
