@@ -42,10 +42,14 @@ func (l *link) step(pause *time.Duration) time.Duration {
 		return 0
 	}
 	l.mu.Lock()
-	gen, refused := l.gen, l.refused
+	gen, refused, lostAt := l.gen, l.refused, l.lostAt
 	l.mu.Unlock()
 	if !refused.IsZero() {
 		return l.retryRefused(nc, refused)
+	}
+	// Who has published on the lost connection is about to flush, and must not take the new one's answer for its own.
+	if rest := afterLoss - time.Since(lostAt); rest > 0 {
+		return rest
 	}
 	if err := l.ping(nc, flushTimeout); err != nil {
 		return retryPause
@@ -120,6 +124,7 @@ func (l *link) down() bool {
 	defer l.mu.Unlock()
 	was := l.up.Load()
 	l.gen++
+	l.lostAt = time.Now()
 	l.setUp(false)
 	return was
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -21,6 +22,7 @@ const (
 	flushTimeout  = 5 * time.Second        // one round trip on a connection that is up
 	retryPause    = 100 * time.Millisecond // between tries to reach a server, at first
 	maxRetryPause = 5 * time.Second        // and at most, when the connection has to be made anew
+	afterLoss     = 50 * time.Millisecond  // that the link stays down at least
 	refusedPause  = 10 * time.Second       // between tries to subscribe where we have no permission
 )
 
@@ -58,6 +60,7 @@ type link struct {
 
 	mu      sync.Mutex // guards the following
 	gen     uint64     // counts losses: a round trip that spans one proves nothing
+	lostAt  time.Time  // the last of them
 	subs    map[*subscription]struct{}
 	refused time.Time     // when the server forbade one of our subscriptions; zero: it did not
 	wasUp   bool          // at least once
@@ -208,6 +211,9 @@ func (l *link) subscribe(s *subscription) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s.link = l
+	if bad(s.subject) {
+		return fmt.Errorf("subject %q: %w", s.subject, nats.ErrBadSubject)
+	}
 	if nc := l.conn.Load(); nc != nil && !nc.IsClosed() {
 		if err := s.attach(nc); err != nil && !errors.Is(err, nats.ErrConnectionClosed) {
 			return err
@@ -215,6 +221,11 @@ func (l *link) subscribe(s *subscription) error {
 	}
 	l.subs[s] = struct{}{}
 	return nil
+}
+
+// bad tells whether a subject cannot be subscribed to: the library would tell only once there is a connection.
+func bad(subject string) bool {
+	return strings.ContainsAny(subject, " \t\r\n") || slices.Contains(strings.Split(subject, "."), "")
 }
 
 // attach subscribes on a connection. The caller holds link.mu.

@@ -152,6 +152,12 @@ func testBadSubject(t *testing.T, a, b Bus) {
 			t.Errorf("Intake of %q was accepted", s)
 		}
 	}
+	for _, s := range []string{"a..b", ".a", "a.", ".>"} {
+		if stop, err := b.Intake([]string{"sw.main.top.>", s}, func(port.Message) {}); err == nil {
+			stop()
+			t.Errorf("Intake of %q was accepted", s)
+		}
+	}
 	if !a.Up() {
 		t.Error("a bad subject took the node down")
 	}

@@ -173,7 +173,7 @@ func (b *Bus) take(lane port.Lane, subjects []string, queue string, handle func(
 	b.net.mu.Lock()
 	defer b.net.mu.Unlock()
 	for _, s := range subjects {
-		if s == "" || strings.ContainsAny(s, " \t\r\n") {
+		if strings.ContainsAny(s, " \t\r\n") || slices.Contains(strings.Split(s, "."), "") {
 			return nil, fmt.Errorf("%w %q", errSubject, s)
 		}
 	}
