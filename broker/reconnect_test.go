@@ -305,3 +305,38 @@ func TestSmallServer(t *testing.T) {
 		t.Errorf("the log does not say so:\n%s", log.String())
 	}
 }
+
+// TestSlowConsumer: what the library drops before our own queue is a gap of an intake too, but not of anything else.
+func TestSlowConsumer(t *testing.T) {
+	t.Parallel()
+	gaps := make(chan string, 10)
+	deps := testDeps(t)
+	deps.OnGap = func(reason string) { gaps <- reason }
+	b := open(t, DefaultConfig(), deps)
+	in := newIntake(func(port.Message) {}, b.gap, b.m) // its pump does not run, so that the channel fills
+	if err := in.subscribe(b.calls, "sw.main.top.x", ""); err != nil {
+		t.Fatal(err)
+	}
+	b.calls.settle()
+	t.Cleanup(in.stop)
+	for range intakeChan + 10 {
+		if err := b.Publish(port.Message{Subject: "sw.main.top.x"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	select {
+	case reason := <-gaps:
+		if reason != gapOverflow {
+			t.Errorf("gap: %s", reason)
+		}
+	case <-ctx(t).Done():
+		t.Fatal("nobody was told")
+	}
+	if n := count(t, b.m.errors.WithLabelValues("slow_consumer")); n != 1 {
+		t.Errorf("counted %v", n)
+	}
+	b.bus.asyncError(b.bus.conn.Load(), nil, nats.ErrSlowConsumer)
+	if len(gaps) > 0 {
+		t.Error("a gap of no intake")
+	}
+}
