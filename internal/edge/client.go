@@ -23,7 +23,10 @@ type clientKey struct{}
 // newClient returns the state for a connection, and its context.
 func newClient(ctx context.Context, c net.Conn) context.Context {
 	cl := &client{peer: addrOf(c.RemoteAddr())}
-	cl.conn, _ = c.(*listen.Conn)
+	if lc, ok := c.(*listen.Conn); ok {
+		cl.conn = lc
+		lc.RepairTargets()
+	}
 	ctx = web.NewConnContext(ctx)
 	web.SetRecord(ctx, &cl.rec)
 	return context.WithValue(ctx, clientKey{}, cl)

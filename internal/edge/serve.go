@@ -23,6 +23,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		r = r.WithContext(web.WithRecord(r.Context(), &c.rec))
 	}
+	if c.conn != nil {
+		if raw, ok := c.conn.Target(); ok {
+			r.RequestURI = raw
+		}
+	}
 	t := s.table.Load()
 	target, ok := parseTarget(r.RequestURI)
 	c.rec = web.Record{

@@ -57,6 +57,8 @@ type Conn struct {
 	phase  atomic.Uint32
 	armed  atomic.Bool // a read deadline is set
 	closed atomic.Bool
+	repair bool                       // see RepairTargets; set before the connection is served
+	target string                     // see Target; only the serving goroutine touches it
 	timer  atomic.Pointer[time.Timer] // of LimitResponse; nil until it is called
 }
 
@@ -71,6 +73,18 @@ func (c *Conn) Fresh() bool { return phase(c.phase.Load()) == phaseNew }
 
 // Taken tells whether a handler has taken the connection over.
 func (c *Conn) Taken() bool { return phase(c.phase.Load()) == phaseTaken }
+
+// RepairTargets lets requests through whose path has a percent sign that is no escape, which net/http refuses. Whoever
+// asks for it, before the connection is served, must take the true target of every request from Target.
+func (c *Conn) RepairTargets() { c.repair = true }
+
+// Target returns the target of the request being served as it stood in the request line, if that is not what net/http
+// was shown (see repairTarget), and forgets it.
+func (c *Conn) Target() (string, bool) {
+	t := c.target
+	c.target = ""
+	return t, t != ""
+}
 
 // Read reads from the socket. The first byte of a request starts the limit for its head. Empty lines before the first
 // request are dropped.
@@ -98,6 +112,9 @@ func (c *Conn) Read(p []byte) (int, error) {
 		return n, err
 	}
 	if n > 0 {
+		if c.repair {
+			c.target = repairTarget(p[:n])
+		}
 		c.beginHead()
 	}
 	return n, err

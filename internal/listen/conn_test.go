@@ -247,3 +247,20 @@ func TestConnKeepsKernelPaths(t *testing.T) {
 		t.Error("no CloseWrite: no half-close")
 	}
 }
+
+// Servers that do not ask for repaired targets get none: net/http answers 400.
+func TestTargetsAreNotRepairedUnasked(t *testing.T) {
+	t.Parallel()
+	d, _, _ := deps(t)
+	g := serve(t, listen.Config{Addresses: []string{"127.0.0.1:0"}}, d, ok)
+	c := dial(t, g)
+	_, _ = io.WriteString(c, "GET /100% HTTP/1.1\r\nHost: h\r\n\r\n")
+	res, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = res.Body.Close()
+	if res.StatusCode != http.StatusBadRequest {
+		t.Errorf("got %d", res.StatusCode)
+	}
+}
