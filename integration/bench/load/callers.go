@@ -1,8 +1,7 @@
 package load
 
 import (
-	"bytes"
-	"fmt"
+	"encoding/json"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -13,31 +12,40 @@ import (
 // Calling says how calls are made.
 type Calling struct {
 	URL    string
-	Bare   bool   // messages to an echo instead of calls
+	Bare   bool   // the server is an echo: there is no hello, and the reply is the call
 	Method string // the method of a call
 	Conns  int
-	Depth  int // calls in flight per connection; the next one leaves, in a write of its own, when a reply has come
-	Size   int // bytes of the argument (or of the echoed message)
+	Depth  int // callers per connection; each sends its next call when its reply has come
+	Size   int // bytes of the argument
 }
 
 // Callers are open connections that call all the time.
 type Callers struct {
 	calls  atomic.Int64
 	failed atomic.Int64
-	conns  []*wsclient.Conn
-	frame  func(number int64) []byte
+}
+
+// caller is one connection. Its callers are goroutines of their own that wait for the reply with their request id, as in a
+// real client, which reads the JSON of every frame: a generator that answered blindly would press replies of a whole packet
+// into one packet of new calls, and no server would ever see single ones.
+type caller struct {
+	*Callers
+	conn    *wsclient.Conn
+	replies []chan struct{} // by caller: request ids are caller + turn × depth
+	head    string
+	tail    string
 }
 
 // Call opens the connections and starts calling.
 func Call(c Calling) (*Callers, error) {
-	callers := &Callers{frame: c.frame(), conns: make([]*wsclient.Conn, c.Conns)}
-	var wait sync.WaitGroup
+	all := &Callers{}
+	conns := make([]*wsclient.Conn, c.Conns)
 	errs := make(chan error, c.Conns)
-	for i := range callers.conns {
+	var wait sync.WaitGroup
+	for i := range conns {
 		wait.Go(func() {
-			conn, err := c.open()
-			callers.conns[i] = conn
-			if err != nil {
+			var err error
+			if conns[i], err = c.open(); err != nil {
 				errs <- err
 			}
 		})
@@ -48,14 +56,20 @@ func Call(c Calling) (*Callers, error) {
 		return nil, err
 	default:
 	}
-	for _, conn := range callers.conns {
-		replies := make(chan struct{}, c.Depth)
-		for first := range c.Depth {
-			go callers.call(conn, int64(first), int64(c.Depth), replies)
+	for _, conn := range conns {
+		each := &caller{
+			Callers: all, conn: conn, replies: make([]chan struct{}, c.Depth),
+			head: `["` + c.Method + `",{"request_id":`, tail: `},[` + string(Message(c.Size)) + `],{}]`,
 		}
-		go callers.read(conn, replies)
+		for i := range each.replies {
+			each.replies[i] = make(chan struct{}, 1)
+		}
+		go each.read()
+		for i := range each.replies {
+			go each.call(i)
+		}
 	}
-	return callers, nil
+	return all, nil
 }
 
 func (c Calling) open() (*wsclient.Conn, error) {
@@ -67,38 +81,31 @@ func (c Calling) open() (*wsclient.Conn, error) {
 	return conn, err
 }
 
-// frame makes the function that makes the frame of a call.
-func (c Calling) frame() func(int64) []byte {
-	if c.Bare {
-		echo := wsclient.AppendFrame(nil, wsclient.Text, Message(c.Size))
-		return func(int64) []byte { return echo }
-	}
-	head, tail := `["`+c.Method+`",{"request_id":`, `},[`+string(Message(c.Size))+`],{}]`
-	return func(number int64) []byte {
-		return wsclient.AppendFrame(nil, wsclient.Text, []byte(head+strconv.FormatInt(number, 10)+tail))
-	}
-}
-
-// call is one of the callers of a connection: it sends a call, waits until one of the connection's calls is answered and sends
-// the next. They are goroutines of their own, as in a real program, so that their writes are not made in a row for a whole
-// packet of replies, which the server would then read at once.
-func (c *Callers) call(conn *wsclient.Conn, number, step int64, replies <-chan struct{}) {
-	for ; ; number += step {
-		if _, err := conn.Write(c.frame(number)); err != nil {
+// call sends one call after the other.
+func (c *caller) call(index int) {
+	var payload, frame []byte
+	for number := index; ; number += len(c.replies) {
+		payload = append(strconv.AppendInt(append(payload[:0], c.head...), int64(number), 10), c.tail...)
+		frame = wsclient.AppendFrame(frame[:0], wsclient.Text, payload)
+		if _, err := c.conn.Write(frame); err != nil {
 			c.failed.Add(1)
 			return
 		}
-		if _, ok := <-replies; !ok {
+		if _, ok := <-c.replies[index]; !ok {
 			return
 		}
 	}
 }
 
-// read counts replies until the connection ends.
-func (c *Callers) read(conn *wsclient.Conn, replies chan<- struct{}) {
-	defer close(replies)
+// read gives every reply to its caller until the connection ends.
+func (c *caller) read() {
+	defer func() {
+		for _, replies := range c.replies {
+			close(replies)
+		}
+	}()
 	for {
-		opcode, payload, err := conn.Next()
+		opcode, payload, err := c.conn.Next()
 		if err != nil || opcode == wsclient.Close {
 			c.failed.Add(1)
 			return
@@ -106,20 +113,20 @@ func (c *Callers) read(conn *wsclient.Conn, replies chan<- struct{}) {
 		if opcode != wsclient.Text {
 			continue
 		}
-		if bytes.HasPrefix(payload, []byte(`["error"`)) || bytes.HasPrefix(payload, []byte(`["fatal_error"`)) {
+		var reply []json.RawMessage
+		var meta struct {
+			RequestID int    `json:"request_id"`
+			ErrorKind string `json:"error_kind"`
+		}
+		if json.Unmarshal(payload, &reply) != nil || len(reply) < 3 || json.Unmarshal(reply[1], &meta) != nil || meta.ErrorKind != "" {
 			c.failed.Add(1)
 		}
 		c.calls.Add(1)
-		replies <- struct{}{}
+		c.replies[meta.RequestID%len(c.replies)] <- struct{}{}
 	}
 }
 
 // Count is the number of finished and of failed calls.
 func (c *Callers) Count() Count {
 	return Count{Frames: c.calls.Load(), Lost: int(c.failed.Load())}
-}
-
-// String describes the calls for a report.
-func (c Calling) String() string {
-	return fmt.Sprintf("%d connections × %d in flight, %d bytes", c.Conns, c.Depth, c.Size)
 }
