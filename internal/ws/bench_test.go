@@ -2,12 +2,14 @@ package ws
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -44,8 +46,9 @@ type hub interface {
 }
 
 type bareHub struct {
-	mu   sync.RWMutex
-	subs []chan []byte
+	answered atomic.Int64
+	mu       sync.RWMutex
+	subs     []chan []byte
 }
 
 func (h *bareHub) subscribe(w http.ResponseWriter, r *http.Request) {
@@ -55,9 +58,11 @@ func (h *bareHub) subscribe(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	ch := make(chan []byte, 1024)
+	defer close(ch)
 	h.mu.Lock()
 	h.subs = append(h.subs, ch)
 	h.mu.Unlock()
+	defer h.forget(ch)
 	go func() {
 		var buf []byte
 		for m := range ch {
@@ -72,10 +77,19 @@ func (h *bareHub) subscribe(w http.ResponseWriter, r *http.Request) {
 		}
 	}()
 	for {
-		if _, _, err := c.ReadMessage(); err != nil {
+		_, p, err := c.ReadMessage()
+		if err != nil {
 			return
 		}
+		h.answered.Add(1)
+		ch <- NewText(p).bytes()
 	}
+}
+
+func (h *bareHub) forget(ch chan []byte) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.subs = slices.DeleteFunc(h.subs, func(c chan []byte) bool { return c == ch })
 }
 
 func (h *bareHub) publish(payload []byte) {
@@ -88,10 +102,11 @@ func (h *bareHub) publish(payload []byte) {
 }
 
 type ourHub struct {
-	group *Group
-	k     Counters
-	mu    sync.RWMutex
-	subs  []*Conn
+	answered atomic.Int64
+	group    *Group
+	k        Counters
+	mu       sync.RWMutex
+	subs     []*Conn
 }
 
 func (h *ourHub) subscribe(w http.ResponseWriter, r *http.Request) {
@@ -103,7 +118,11 @@ func (h *ourHub) subscribe(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c.Release()
-	c.Serve(func([]byte) error { return nil }, func(int, string) {})
+	c.Serve(func(p []byte) error {
+		deep(60)
+		h.answered.Add(1)
+		return c.Send(NewText(p))
+	}, func(int, string) {})
 	h.mu.Lock()
 	h.subs = append(h.subs, c)
 	h.mu.Unlock()
@@ -138,8 +157,43 @@ func BenchmarkFanout(b *testing.B) {
 	}
 }
 
+// BenchmarkEcho is 100 connections with 1 or 8 messages of 128 bytes in flight.
+func BenchmarkEcho(b *testing.B) {
+	for _, flight := range []int{1, 8} {
+		b.Run(fmt.Sprintf("bare/%d", flight), func(b *testing.B) {
+			h := &bareHub{}
+			for b.Loop() {
+				measure(b, h, fmt.Sprintf("100 echo %d", flight), &h.answered, 1)
+			}
+		})
+		b.Run(fmt.Sprintf("ours/%d", flight), func(b *testing.B) {
+			h := &ourHub{group: NewGroup()}
+			for b.Loop() {
+				measure(b, h, fmt.Sprintf("100 echo %d", flight), &h.answered, 1)
+			}
+		})
+	}
+}
+
 func fanout(b *testing.B, h hub, subs int) {
 	var published atomic.Int64
+	measure(b, publishing{h, &published}, strconv.Itoa(subs), &published, subs)
+}
+
+// publishing counts what is published.
+type publishing struct {
+	hub
+	n *atomic.Int64
+}
+
+func (p publishing) publish(payload []byte) {
+	p.hub.publish(payload)
+	p.n.Add(1)
+}
+
+// measure starts a server and the other process and measures for benchTime. count counts events, each of which makes so
+// many deliveries.
+func measure(b *testing.B, h hub, client string, count *atomic.Int64, deliveries int) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		b.Fatal(err)
@@ -151,14 +205,13 @@ func fanout(b *testing.B, h hub, subs int) {
 		}
 		body, _ := io.ReadAll(r.Body)
 		h.publish(body)
-		published.Add(1)
 		w.WriteHeader(http.StatusNoContent)
 	})}
 	go func() { _ = srv.Serve(l) }()
 	defer srv.Close()
 
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), benchClientEnv+"="+l.Addr().String()+" "+strconv.Itoa(subs))
+	cmd.Env = append(os.Environ(), benchClientEnv+"="+l.Addr().String()+" "+client)
 	cmd.Stderr = os.Stderr
 	in, _ := cmd.StdinPipe()
 	out, _ := cmd.StdoutPipe()
@@ -174,11 +227,11 @@ func fanout(b *testing.B, h hub, subs int) {
 	}
 	_, _ = io.WriteString(in, "go\n")
 	time.Sleep(time.Second)
-	cpu, n := cpuTime(b), published.Load()
+	cpu, n := cpuTime(b), count.Load()
 	time.Sleep(benchTime)
-	cpu, n = cpuTime(b)-cpu, published.Load()-n
-	b.ReportMetric(float64(cpu.Nanoseconds())/float64(n*int64(subs)), "cpu-ns/delivery")
-	b.ReportMetric(float64(n*int64(subs))/benchTime.Seconds(), "deliveries/s")
+	cpu, n = cpuTime(b)-cpu, count.Load()-n
+	b.ReportMetric(float64(cpu.Nanoseconds())/float64(n*int64(deliveries)), "cpu-ns/delivery")
+	b.ReportMetric(float64(n*int64(deliveries))/benchTime.Seconds(), "deliveries/s")
 }
 
 func cpuTime(b *testing.B) time.Duration {
@@ -189,10 +242,12 @@ func cpuTime(b *testing.B) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// benchClient is the other process: arg is "ADDRESS SUBSCRIBERS".
+// benchClient is the other process: arg is "ADDRESS SUBSCRIBERS", then "talk" if each is to send a message and a pong, or "echo" and the
+// number of messages in flight.
 func benchClient(arg string) {
-	addr, n, _ := strings.Cut(arg, " ")
-	subs, _ := strconv.Atoi(n)
+	args := strings.Fields(arg)
+	addr := args[0]
+	subs, _ := strconv.Atoi(args[1])
 	for range subs {
 		c, err := net.Dial("tcp", addr)
 		if err != nil {
@@ -207,6 +262,14 @@ func benchClient(arg string) {
 				fmt.Println(err)
 				return
 			}
+		}
+		if len(args) == 3 {
+			_, _ = c.Write(join(masked(OpText, strings.Repeat("x", 128)), masked(OpPong, "")))
+		}
+		if len(args) == 4 {
+			flight, _ := strconv.Atoi(args[3])
+			go echoer(c, flight)
+			continue
 		}
 		go func() {
 			raw, _ := c.(*net.TCPConn).SyscallConn()
@@ -225,7 +288,9 @@ func benchClient(arg string) {
 	in := bufio.NewReader(os.Stdin)
 	_, _ = in.ReadString('\n')
 	for range benchPublishers {
-		go publisher(addr)
+		if len(args) == 2 {
+			go publisher(addr)
+		}
 	}
 	_, _ = in.ReadString('\n')
 }
@@ -246,5 +311,27 @@ func publisher(addr string) {
 				return
 			}
 		}
+	}
+}
+
+// echoer sends a message for each that comes back.
+func echoer(c net.Conn, flight int) {
+	msg := masked(OpText, strings.Repeat("x", 128))
+	back := len(msg) - 4 // the answer has no mask
+	all := bytes.Repeat(msg, flight)
+	buf := make([]byte, 4096)
+	if _, err := c.Write(all); err != nil {
+		return
+	}
+	for got := 0; ; {
+		n, err := c.Read(buf)
+		if err != nil {
+			return
+		}
+		got += n
+		if _, err := c.Write(all[:got/back*len(msg)]); err != nil {
+			return
+		}
+		got %= back
 	}
 }

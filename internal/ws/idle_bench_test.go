@@ -17,19 +17,21 @@ import (
 )
 
 // BenchmarkIdle measures the resident memory of an idle connection: (VmRSS with 10,000 - VmRSS before) / 10,000, ten
-// seconds after the last and after every client has sent something and answered pings.
+// seconds after the last: of clients that never said anything, and of clients that sent a message and later a pong.
 func BenchmarkIdle(b *testing.B) {
 	const conns = 10000
-	b.Run("ours", func(b *testing.B) {
-		for b.Loop() {
-			idle(b, &ourHub{group: NewGroup()}, conns)
-		}
-	})
-	b.Run("gorilla", func(b *testing.B) {
-		for b.Loop() {
-			idle(b, gorillaHub{}, conns)
-		}
-	})
+	for _, talk := range []string{"silent", "talk"} {
+		b.Run("ours/"+talk, func(b *testing.B) {
+			for b.Loop() {
+				idle(b, &ourHub{group: NewGroup()}, conns, talk)
+			}
+		})
+		b.Run("gorilla/"+talk, func(b *testing.B) {
+			for b.Loop() {
+				idle(b, gorillaHub{}, conns, talk)
+			}
+		})
+	}
 }
 
 // gorillaHub reads with gorilla in a fresh goroutine, with the smallest buffers that make sense. It cannot send.
@@ -43,17 +45,18 @@ func (gorillaHub) subscribe(w http.ResponseWriter, r *http.Request) {
 	}
 	go func() {
 		for {
-			if _, _, err := c.NextReader(); err != nil {
+			if _, _, err := c.ReadMessage(); err != nil {
 				_ = c.Close()
 				return
 			}
+			deep(60)
 		}
 	}()
 }
 
 func (gorillaHub) publish([]byte) {}
 
-func idle(b *testing.B, o hub, conns int) {
+func idle(b *testing.B, o hub, conns int, talk string) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		b.Fatal(err)
@@ -65,6 +68,9 @@ func idle(b *testing.B, o hub, conns int) {
 	before, goroutines := rss(b), runtime.NumGoroutine()
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), benchClientEnv+"="+l.Addr().String()+" "+strconv.Itoa(conns))
+	if talk == "talk" {
+		cmd.Env[len(cmd.Env)-1] += " talk"
+	}
 	cmd.Stderr = os.Stderr
 	in, _ := cmd.StdinPipe()
 	out, _ := cmd.StdoutPipe()
@@ -82,6 +88,9 @@ func idle(b *testing.B, o hub, conns int) {
 	runtime.ReadMemStats(&m)
 	b.ReportMetric(float64(m.StackInuse)/float64(conns), "stack-B/conn")
 	b.ReportMetric(float64(m.HeapAlloc)/float64(conns), "heap-B/conn")
+	if h, ok := o.(*ourHub); ok {
+		b.ReportMetric(float64(h.k.FramesIn.Load())/float64(conns), "frames-in/conn")
+	}
 	runtime.KeepAlive(o)
 	_ = in.Close()
 	_ = cmd.Wait()
