@@ -88,7 +88,7 @@ func startNode(tb testing.TB, n int, s *setup, network *memory.Network, b *backe
 	return nd
 }
 
-// startNodeWith starts a node with its own destinations. t's cleanup stops it.
+// startNodeWith starts a node with its own destinations. It is stopped at the end of the test.
 func startNodeWith(tb testing.TB, n int, s *setup, network *memory.Network, dests backend.Resolver) *node {
 	tb.Helper()
 	nd := &node{id: nodeID(n), bus: network.Join(), listener: memnet.Listen(0)}

@@ -81,7 +81,7 @@ func (p *Pool) unsubscribe(n uint64, t names.Topic) error {
 }
 
 // Publish delivers data, a checked JSON text, to every subscriber of a topic: when it returns nil the message is in the
-// outboxes of this node and NATS has taken it for the others (decision D15). data may be reused afterwards. Errors:
+// outboxes of this node and NATS has taken it for the others (decision D15). The caller may reuse data afterwards. Errors:
 // port.ErrUnavailable and port.ErrTooLarge (nothing delivered), port.ErrTimeout (may have been delivered).
 func (p *Pool) Publish(ctx context.Context, t names.Topic, data []byte) error {
 	if err := p.publish(t, data); err != nil {

@@ -12,8 +12,8 @@ var (
 	errNotYet  = errors.New("not implemented yet")
 )
 
-// statusOf is the one table from what went wrong to the status of the answer (decisions D15–D18, D22). port.ErrGone is
-// not in it: see answer.
+// statusOf is the one table from what went wrong to the status of the answer (decisions D15–D18, D22). Only port.ErrGone
+// is not in it: see answer.
 func statusOf(err error) int {
 	switch {
 	case err == nil:
