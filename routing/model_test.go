@@ -5,8 +5,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/swindon-go/swindon/routing"
 	"pgregory.net/rapid"
+
+	"github.com/swindon-go/swindon/routing"
 )
 
 // twin is the dumb table: it walks all rules in the order of the specification.

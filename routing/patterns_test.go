@@ -5,8 +5,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/swindon-go/swindon/routing"
 	"pgregory.net/rapid"
+
+	"github.com/swindon-go/swindon/routing"
 )
 
 func patterns(t testing.TB, texts ...string) *routing.Patterns[string] {

@@ -48,8 +48,11 @@ func TestSourceIP(t *testing.T) {
 		{"header from a stranger is ignored", forwarding, "4.4.4.4", []string{"X-Real-IP: 8.8.8.8"}, 403, "", "source-ip 4.4.4.4"},
 		{"hop-by-hop header is ignored", forwarding, "127.0.0.1", []string{"Connection: close, x-real-ip", "X-Real-IP: 8.8.8.8"}, 403, "forwarded-from 127.0.0.1/24", "source-ip 127.0.0.1"},
 		{
-			"header not configured", access.SourceIPConfig{AllowedNetwork: "proxies", AcceptForwardedHeadersFrom: "proxies"}, "127.0.0.1",
-			[]string{"X-Real-IP: 8.8.8.8"}, 0, "forwarded-from 127.0.0.1/24, source-ip 127.0.0.1/24", "",
+			"header not configured",
+			access.SourceIPConfig{AllowedNetwork: "proxies", AcceptForwardedHeadersFrom: "proxies"},
+			"127.0.0.1",
+			[]string{"X-Real-IP: 8.8.8.8"},
+			0, "forwarded-from 127.0.0.1/24, source-ip 127.0.0.1/24", "",
 		},
 		{"trusted network undefined", access.SourceIPConfig{AllowedNetwork: "internal", ForwardedIPHeader: "x-real-ip", AcceptForwardedHeadersFrom: "nope"}, "127.0.0.1", []string{"X-Real-IP: 8.8.8.8"}, 403, "", "source-ip 127.0.0.1"},
 	} {

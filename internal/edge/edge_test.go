@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/swindon-go/swindon/internal/edge"
 	"github.com/swindon-go/swindon/internal/ident"
 	"github.com/swindon-go/swindon/internal/listen"

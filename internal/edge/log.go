@@ -21,7 +21,8 @@ func (s *Server) log(t *Table, r *http.Request, rec *web.Record) {
 			return
 		}
 	}
-	s.line = append(line, '\n')
+	line = append(line, '\n')
+	s.line = line // kept for its room
 	_, _ = s.d.RequestLog.Write(s.line)
 }
 

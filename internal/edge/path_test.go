@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/swindon-go/swindon/internal/edge"
 	"github.com/swindon-go/swindon/internal/listen"
 )

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/swindon-go/swindon/internal/ident"
 	"github.com/swindon-go/swindon/internal/listen"
 )
@@ -50,7 +51,7 @@ func New(t *Table, d Deps) (*Server, error) {
 	if err := s.metrics.register(d.Registerer); err != nil {
 		return nil, err
 	}
-	s.http = http.Server{
+	s.http = http.Server{ //nolint:gosec // listen.Prepare sets the time limits
 		Handler:                      s,
 		DisableGeneralOptionsHandler: true,
 		MaxHeaderBytes:               MaxHeaderBytes,

@@ -20,8 +20,8 @@ const (
 // net/http; nothing in our configuration needs them.
 const MaxDeadline = 500 * time.Hour
 
-// Prepare sets up a server for connections of this package. net/http tells the connection by its read deadlines in
-// which phase it is, and the connection puts in the limits of the group's Timeouts; so these can change at a reload,
+// Prepare sets up a server for connections of this package. By its read deadlines net/http tells the connection in which
+// phase it is, and the connection puts in the limits of the group's Timeouts; so these can change at a reload,
 // and the time to the first byte has its own limit, for which net/http has no field (decision D36).
 func Prepare(srv *http.Server) {
 	srv.ReadHeaderTimeout = headPhase
@@ -170,7 +170,7 @@ func (c *Conn) limitRead(from time.Time, d time.Duration) error {
 	return c.TCPConn.SetReadDeadline(from.Add(d))
 }
 
-// clear takes the read deadline away. net/http asks for that more often than there is one.
+// clear takes the read deadline away; a call without one costs nothing, since net/http makes many.
 func (c *Conn) clear() error {
 	if !c.armed.Swap(false) {
 		return nil
@@ -178,8 +178,8 @@ func (c *Conn) clear() error {
 	return c.TCPConn.SetReadDeadline(time.Time{})
 }
 
-// SetDeadline sets both deadlines. net/http calls it in one case only, when a handler takes the connection over: from
-// then on all limits are the new owner's.
+// SetDeadline sets both deadlines. By net/http it is called in one case only, when a handler takes the connection over:
+// from then on all limits are the new owner's.
 func (c *Conn) SetDeadline(t time.Time) error {
 	c.phase.Store(uint32(phaseTaken))
 	c.stopTimer()

@@ -9,8 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/swindon-go/swindon/internal/listen"
 	"golang.org/x/sys/unix"
+
+	"github.com/swindon-go/swindon/internal/listen"
 )
 
 const soon = 60 * time.Millisecond

@@ -121,7 +121,7 @@ func (g *Group) Bind(ctx context.Context) error {
 }
 
 // Serve calls serve, on a goroutine of its own, for each socket that is or will be bound, and follows the names from
-// now on. serve returns when its listener is closed; http.Server.Serve does. Call it once.
+// now on. The function must return when its listener is closed; http.Server.Serve does. Call it once.
 func (g *Group) Serve(serve func(net.Listener) error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -16,8 +16,9 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/swindon-go/swindon/internal/listen"
 	"golang.org/x/sys/unix"
+
+	"github.com/swindon-go/swindon/internal/listen"
 )
 
 // lines collects log records as text.

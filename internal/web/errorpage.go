@@ -3,6 +3,7 @@ package web
 import (
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"strconv"
 )
@@ -58,9 +59,7 @@ func ErrorWith(w http.ResponseWriter, r *http.Request, status int, extra http.He
 			delete(h, name)
 		}
 	}
-	for name, v := range extra {
-		h[name] = v
-	}
+	maps.Copy(h, extra)
 	body := fmt.Sprintf(page, status, Reason(status))
 	h["Content-Type"] = []string{"text/html"}
 	h["Content-Length"] = []string{strconv.Itoa(len(body))}
