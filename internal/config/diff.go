@@ -19,6 +19,9 @@ func RestartOnly(running, loaded *Config) (keys []string) {
 		keys = append(keys, "nats") // the first session pool: no NATS server runs for it
 	}
 	diff("replication.", reflect.ValueOf(running.Replication), reflect.ValueOf(loaded.Replication))
+	if running.LogFormat != loaded.LogFormat {
+		keys = append(keys, "log-format") // the logger is made before the node
+	}
 	if running.SetUser != loaded.SetUser {
 		keys = append(keys, "set-user")
 	}

@@ -44,9 +44,10 @@ type Node struct {
 	echoes         *ws.Group
 	sampler        *builtin.Sampler
 
-	// cfg and fingerprint are what runs. Only the goroutine of Run changes them; the rest reads fingerprint.
+	// cfg is what runs, sources the files that were read last, good or bad. Only the goroutine of Run uses them; the
+	// rest reads fingerprint.
 	cfg         *config.Config
-	loaded      *config.Loaded
+	sources     config.Sources
 	fingerprint atomic.Pointer[string]
 	broker      atomic.Pointer[broker.Broker]
 	dests       *destinations
@@ -73,7 +74,7 @@ func New(o Options) (*Node, error) {
 	}
 	n := &Node{
 		o: o, log: o.Log.With(slog.String(moduleKey, "swindon::main")), ids: ident.New(time.Now),
-		cfg: o.Loaded.Config, loaded: o.Loaded, registry: prometheus.NewRegistry(), echoes: ws.NewGroup(), sampler: builtin.NewSampler(time.Now),
+		cfg: o.Loaded.Config, sources: o.Loaded.Sources, registry: prometheus.NewRegistry(), echoes: ws.NewGroup(), sampler: builtin.NewSampler(time.Now),
 		pools: map[names.Pool]*sessionPool{},
 	}
 	n.id = names.NodeID(n.ids.Next())
@@ -111,7 +112,7 @@ func (n *Node) ID() names.NodeID { return n.id }
 // Start starts the parts in the order in which they need each other. On error everything that was started is stopped.
 // A port that cannot be bound is an error.
 func (n *Node) Start(ctx context.Context) (err error) {
-	n.log.Warn(fmt.Sprintf("Started with server_id %s, config %s", n.id, n.loaded.Fingerprint))
+	n.log.Warn(fmt.Sprintf("Started with server_id %s, config %s", n.id, *n.fingerprint.Load()))
 	defer func() {
 		if err != nil {
 			stop, cancel := context.WithCancel(ctx)

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -17,7 +18,7 @@ import (
 func (n *Node) Reload(ctx context.Context, loaded *config.Loaded) error {
 	next := loaded.Config
 	if config.Equal(n.cfg, next) {
-		n.loaded.Sources = loaded.Sources
+		n.sources = loaded.Sources
 		return nil
 	}
 	// 1. What can fail.
@@ -67,7 +68,7 @@ func (n *Node) Reload(ctx context.Context, loaded *config.Loaded) error {
 	if !hadNATS && n.broker.Load() != nil {
 		restart = slices.DeleteFunc(restart, func(k string) bool { return k == "nats" || strings.HasPrefix(k, "nats.") })
 	}
-	n.pools, n.cfg, n.loaded = pools, next, loaded
+	n.pools, n.cfg, n.sources = pools, next, loaded.Sources
 	n.fingerprint.Store(&loaded.Fingerprint)
 	n.log.Warn("Updated config: " + loaded.Fingerprint)
 	if len(restart) > 0 {
@@ -82,7 +83,15 @@ func (n *Node) reload(ctx context.Context) {
 	if err == nil {
 		err = n.Reload(ctx, loaded)
 	}
-	if err != nil {
-		n.log.Error(fmt.Sprintf("Reading new config: %v", err))
+	if err == nil {
+		return
+	}
+	n.log.Error(fmt.Sprintf("Reading new config: %v", err))
+	// Told once: the same files are not read again before one of them changes.
+	var broken *config.Error
+	if errors.As(err, &broken) {
+		n.sources = broken.Sources
+	} else if loaded != nil {
+		n.sources = loaded.Sources
 	}
 }

@@ -40,7 +40,7 @@ func (n *Node) follow(ctx context.Context) {
 		case <-n.o.Hangup:
 			n.reload(ctx)
 		case <-tick.C:
-			if n.loaded.Sources.Changed() {
+			if n.sources.Changed() {
 				n.reload(ctx)
 			}
 		}

@@ -12,7 +12,8 @@ import (
 var ErrNumber = errors.New("invalid number")
 
 // ParseInt reads an integer with optional sign, "_" separators, 0x/0o/0b prefix and one suffix out of k, ki, M, Mi, G,
-// Gi, such as "100k" or "10Mi" (configuration §2.5). A leading zero does not mean octal.
+// Gi, such as "100k" or "10Mi" (configuration §2.5), or Ki, which is ours: it is how people write it beside Mi. A
+// leading zero does not mean octal.
 func ParseInt(s string) (int64, error) {
 	t, neg := s, false
 	if t != "" && (t[0] == '+' || t[0] == '-') {
@@ -53,7 +54,7 @@ func suffix(t string) (string, uint64) {
 	for _, u := range []struct {
 		name   string
 		factor uint64
-	}{{"ki", 1 << 10}, {"Mi", 1 << 20}, {"Gi", 1 << 30}, {"k", 1000}, {"M", 1000_000}, {"G", 1000_000_000}} {
+	}{{"ki", 1 << 10}, {"Ki", 1 << 10}, {"Mi", 1 << 20}, {"Gi", 1 << 30}, {"k", 1000}, {"M", 1000_000}, {"G", 1000_000_000}} {
 		if rest, ok := strings.CutSuffix(t, u.name); ok {
 			return strings.TrimRight(rest, " \t\r\n"), u.factor
 		}

@@ -41,11 +41,11 @@ func TestParseIntRefuses(t *testing.T) {
 // TestIntProduct draws numbers in all forms, and multiplies with numbers that cannot overflow.
 func TestIntProduct(t *testing.T) {
 	t.Parallel()
-	factors := map[string]int64{"": 1, "k": 1000, "ki": 1 << 10, "M": 1_000_000, "Mi": 1 << 20, "G": 1_000_000_000, "Gi": 1 << 30}
+	factors := map[string]int64{"": 1, "k": 1000, "ki": 1 << 10, "M": 1_000_000, "Mi": 1 << 20, "G": 1_000_000_000, "Gi": 1 << 30, "Ki": 1 << 10}
 	bases := map[string]int{"": 10, "0x": 16, "0o": 8, "0b": 2}
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.Uint64().Draw(t, "n") >> rapid.IntRange(0, 63).Draw(t, "shift")
-		suffix := rapid.SampledFrom([]string{"", "k", "ki", "M", "Mi", "G", "Gi"}).Draw(t, "suffix")
+		suffix := rapid.SampledFrom([]string{"", "k", "ki", "Ki", "M", "Mi", "G", "Gi"}).Draw(t, "suffix")
 		prefix := rapid.SampledFrom([]string{"", "0x", "0o", "0b"}).Draw(t, "prefix")
 		sign := rapid.SampledFrom([]string{"", "+", "-"}).Draw(t, "sign")
 		digits := strconv.FormatUint(n, bases[prefix])
