@@ -59,6 +59,8 @@ func New(t *Table, d Deps) (*Server, error) {
 		ConnState:                    s.track,
 		ErrorLog:                     slog.NewLogLogger(d.Log.Handler(), slog.LevelWarn),
 	}
+	s.http.Protocols = new(http.Protocols)
+	s.http.Protocols.SetHTTP1(true)
 	listen.Prepare(&s.http)
 	return s, nil
 }
