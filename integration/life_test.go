@@ -240,18 +240,9 @@ func TestOneGoroutinePerConnection(t *testing.T) {
 	c.node = env.Start(chatConfig + "admin:\n  listen: [${ADMIN}]\n")
 	c.node.AwaitAddr(env.Addr("ADMIN"))
 	c.backend.Handle(func(r *testkit.Request) { r.JSON(`{"user_id":"ann"}`) })
-	count := regexp.MustCompile(`(?m)^go_goroutines (\d+)`)
-	goroutines := func() (n int) {
-		found := count.FindStringSubmatch(testkit.Get(t, env.Addr("ADMIN"), "/metrics").Body)
-		if found == nil {
-			t.Fatal("no go_goroutines in the metrics")
-		}
-		_, _ = fmt.Sscan(found[1], &n)
-		return n
-	}
 	first := testkit.Open(t, env.Addr("HTTP"), "/ws").Shake() // what starts lazily has started
 	first.Text()
-	before := goroutines()
+	before := goroutines(t, env)
 	const connections = 50
 	for range connections {
 		ws := testkit.Open(t, env.Addr("HTTP"), "/ws").Shake()
@@ -259,9 +250,22 @@ func TestOneGoroutinePerConnection(t *testing.T) {
 	}
 	var after int
 	testkit.Eventually(t, fmt.Sprintf("%d goroutines become %d", before, before+connections), func() bool {
-		after = goroutines()
+		after = goroutines(t, env)
 		return after == before+connections
 	})
+}
+
+var goGoroutines = regexp.MustCompile(`(?m)^go_goroutines (\d+)`)
+
+// goroutines reads how many goroutines the program has.
+func goroutines(t *testing.T, env *testkit.Env) (n int) {
+	t.Helper()
+	found := goGoroutines.FindStringSubmatch(testkit.Get(t, env.Addr("ADMIN"), "/metrics", "Connection: close").Body)
+	if found == nil {
+		t.Fatal("no go_goroutines in the metrics")
+	}
+	_, _ = fmt.Sscan(found[1], &n)
+	return n
 }
 
 func TestRequestLog(t *testing.T) {

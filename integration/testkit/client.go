@@ -85,6 +85,30 @@ func (c *Client) Closed() {
 	}
 }
 
+// ClosedOrReset waits until the server ends the connection in whatever way.
+func (c *Client) ClosedOrReset() {
+	c.t.Helper()
+	_ = c.SetReadDeadline(time.Now().Add(Patience))
+	_, err := io.Copy(io.Discard, c.r)
+	if netErr, ok := err.(net.Error); ok && netErr.Timeout() {
+		c.t.Errorf("the server does not end the connection")
+	}
+}
+
+// StatusOrClosed reads a response and returns its status, 0 when the server closed without one.
+func (c *Client) StatusOrClosed() int { return c.TryResponse(Patience) }
+
+// TryResponse is the status of a response that comes within the time, else 0.
+func (c *Client) TryResponse(patience time.Duration) int {
+	_ = c.SetReadDeadline(time.Now().Add(patience))
+	defer func() { _ = c.SetReadDeadline(time.Now().Add(Patience)) }()
+	r, err := readResponse(c.r, http.MethodGet)
+	if err != nil {
+		return 0
+	}
+	return r.Status
+}
+
 // Silent fails when the server sends something, or closes, within Quiet.
 func (c *Client) Silent() {
 	c.t.Helper()
