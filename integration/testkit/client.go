@@ -161,7 +161,25 @@ func Get(t testing.TB, addr, target string, headers ...string) *Response {
 	return Do(t, addr, HTTP("GET", target, "", headers...))
 }
 
+// ResponseHead reads a response's head only; the body follows raw.
+func (c *Client) ResponseHead() *Response {
+	c.t.Helper()
+	r, err := readHead(c.r)
+	if err != nil {
+		c.t.Fatalf("reading a response: %v", err)
+	}
+	return r
+}
+
 func readResponse(r *bufio.Reader, method string) (*Response, error) {
+	response, err := readHead(r)
+	if err != nil {
+		return nil, err
+	}
+	return response, response.readBody(r, method)
+}
+
+func readHead(r *bufio.Reader) (*Response, error) {
 	response := &Response{}
 	first := true
 	for {
@@ -187,7 +205,7 @@ func readResponse(r *bufio.Reader, method string) (*Response, error) {
 		name, value, _ := strings.Cut(line, ":")
 		response.Headers = append(response.Headers, Header{name, strings.TrimSpace(value)})
 	}
-	return response, response.readBody(r, method)
+	return response, nil
 }
 
 func (r *Response) readBody(reader *bufio.Reader, method string) error {

@@ -120,8 +120,14 @@ func (e *Env) StartFile(file, addr string, more ...string) *Process {
 // Launch starts any program; it is stopped with the test at the latest.
 func (e *Env) Launch(path string, args ...string) *Process {
 	e.T.Helper()
+	return e.LaunchWith(nil, path, args...)
+}
+
+// LaunchWith is Launch with further variables in the environment.
+func (e *Env) LaunchWith(environment []string, path string, args ...string) *Process {
+	e.T.Helper()
 	cmd := exec.Command(path, args...)
-	cmd.Env = []string{"RUST_LOG=info", "RUST_BACKTRACE=1"}
+	cmd.Env = append([]string{"RUST_LOG=info", "RUST_BACKTRACE=1"}, environment...)
 	cmd.Dir = e.Dir
 	p := &Process{t: e.T, cmd: cmd, Stdout: newLog(), Stderr: newLog(), ended: make(chan struct{})}
 	cmd.Stdout, cmd.Stderr = p.Stdout, p.Stderr
