@@ -38,6 +38,7 @@ func echoBubble(t *testing.T, test func(t *testing.T, l *memnet.Listener)) {
 			_ = srv.Serve(l)
 		}()
 		test(t, l)
+		h.Drain(t.Context())
 		_ = srv.Close()
 		<-done
 	})
@@ -186,4 +187,47 @@ func TestEchoRefuses(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestEchoDrain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := memnet.Listen(0)
+		h := NewEcho(ws.NewGroup(), nil, slog.New(slog.DiscardHandler))
+		srv := &http.Server{Handler: h}
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			_ = srv.Serve(l)
+		}()
+		c := dialPlainEcho(t, l)
+		drained := make(chan struct{})
+		go func() {
+			defer close(drained)
+			h.Drain(t.Context())
+		}()
+		if _, _, err := c.ReadMessage(); !websocket.IsCloseError(err, websocket.CloseGoingAway) {
+			t.Errorf("the client saw %v", err)
+		}
+		_ = c.Close()
+		<-drained
+		// One that comes too late is closed, too.
+		c = dialPlainEcho(t, l)
+		if _, _, err := c.ReadMessage(); !websocket.IsCloseError(err, websocket.CloseGoingAway) {
+			t.Errorf("the late client saw %v", err)
+		}
+		_ = c.Close()
+		_ = srv.Close()
+		<-done
+	})
+}
+
+func dialPlainEcho(t *testing.T, l *memnet.Listener) *websocket.Conn {
+	t.Helper()
+	d := websocket.Dialer{NetDialContext: l.DialContext}
+	c, _, err := d.DialContext(t.Context(), "ws://x/", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }

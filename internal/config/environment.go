@@ -156,8 +156,10 @@ func put(m map[string]any, path []string, n any) {
 func unusedWarnings(settings []*setting) (out []Warning) {
 	for _, s := range settings {
 		if s.used == "" {
-			out = append(out, Warning{Module: "swindon::config", AtRun: true,
-				Text: fmt.Sprintf("%s means no key of the configuration", s.name)})
+			out = append(out, Warning{
+				Module: "swindon::config", AtRun: true,
+				Text: fmt.Sprintf("%s means no key of the configuration", s.name),
+			})
 		}
 	}
 	return out

@@ -40,8 +40,14 @@ networks: {n: [10.0.0.1]}
 		st.ExtraHeaders, len(c.Networks["n"]), c.NATS.BackendToken, c.HasNATS, c.Admin.Listen, st.Path,
 	}
 	want := []any{
-		2000, "", []string{"10.0.0.1:80", "10.0.0.2:81"}, []names.Secret{"a"}, "/etc/null: x",
-		map[string]string{"X-A": "c"}, 0, names.Secret("se=cret"), true, []string{"127.0.0.1:9"}, "y",
+		2000, "",
+		[]string{"10.0.0.1:80", "10.0.0.2:81"},
+		[]names.Secret{"a"},
+		"/etc/null: x",
+		map[string]string{"X-A": "c"},
+		0, names.Secret("se=cret"), true,
+		[]string{"127.0.0.1:9"},
+		"y",
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)

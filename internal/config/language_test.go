@@ -199,8 +199,17 @@ disk-pools: {default: {num-threads: 3}}
 	}
 	// The built-in template parses, and is the documented line.
 	want := edge.LogFormat{
-		{Variable: edge.LogClientIP}, {Text: " "}, {Variable: edge.LogHost}, {Text: ` "`}, {Variable: edge.LogMethod}, {Text: " "},
-		{Variable: edge.LogPath}, {Text: " "}, {Variable: edge.LogVersion}, {Text: `" `}, {Variable: edge.LogStatusCode},
+		{Variable: edge.LogClientIP},
+		{Text: " "},
+		{Variable: edge.LogHost},
+		{Text: ` "`},
+		{Variable: edge.LogMethod},
+		{Text: " "},
+		{Variable: edge.LogPath},
+		{Text: " "},
+		{Variable: edge.LogVersion},
+		{Text: `" `},
+		{Variable: edge.LogStatusCode},
 	}
 	if d := cmp.Diff(want, Default().Edge.RequestLog); d != "" {
 		t.Error(d)

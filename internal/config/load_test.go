@@ -219,10 +219,14 @@ func TestRestartOnly(t *testing.T) {
 		{base, nil},
 		{"session-pools: {p: }\nnats:\n", nil},
 		{base + "max-connections: 5\nrouting: {a: default}\n", nil},
-		{"session-pools: {p: }\nnats: {listen: [127.0.0.1], store-dir: x, backend-token: y}\n",
-			[]string{"nats.listen", "nats.backend-token", "nats.store-dir"}},
-		{base + "replication: {peers: [a], token: x, reconnect-timeout: 1s}\nset-user: u\nset-group: g\n",
-			[]string{"replication.peers", "replication.reconnect-timeout", "replication.token", "set-user", "set-group"}},
+		{
+			"session-pools: {p: }\nnats: {listen: [127.0.0.1], store-dir: x, backend-token: y}\n",
+			[]string{"nats.listen", "nats.backend-token", "nats.store-dir"},
+		},
+		{
+			base + "replication: {peers: [a], token: x, reconnect-timeout: 1s}\nset-user: u\nset-group: g\n",
+			[]string{"replication.peers", "replication.reconnect-timeout", "replication.token", "set-user", "set-group"},
+		},
 	} {
 		got := RestartOnly(mustLoad(t, base).Config, mustLoad(t, c.text).Config)
 		if d := cmp.Diff(c.want, got); d != "" {

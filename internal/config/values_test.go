@@ -89,8 +89,10 @@ func TestEveryKey(t *testing.T) {
 	compare(t, "nats", []any{[]string{"127.0.0.1:4222"}, names.Secret("tok"), "/d", int64(1 << 20), int64(1 << 21), "px", 3},
 		[]any{c.NATS.Listen, c.NATS.BackendToken, c.NATS.StoreDir, c.NATS.MaxMemory, c.NATS.MaxStore, c.NATS.Prefix, c.NATS.Replicas})
 	compare(t, "mesh", []any{[]string{"10.0.0.1:6222"}, []string{"node-2:6222", "node-3:80"}, 11, s, 2 * s, names.Secret("mt")},
-		[]any{c.Replication.Listen, c.Replication.Peers, c.Replication.MaxConnections, c.Replication.ListenErrorTimeout,
-			c.Replication.ReconnectTimeout, c.Replication.Token})
+		[]any{
+			c.Replication.Listen, c.Replication.Peers, c.Replication.MaxConnections, c.Replication.ListenErrorTimeout,
+			c.Replication.ReconnectTimeout, c.Replication.Token,
+		})
 }
 
 var everyHandler = map[string]Handler{

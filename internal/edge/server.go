@@ -38,15 +38,12 @@ type Server struct {
 	logging sync.Mutex // guards d.RequestLog and line
 	line    []byte     // used again for each line
 
-	mu       sync.Mutex // guards following
-	conns    map[net.Conn]struct{}
-	draining bool
-	changed  chan struct{} // closed when the last of conns has left during a drain
+	conns listen.Drainer
 }
 
 // New returns a server for a table.
 func New(t *Table, d Deps) (*Server, error) {
-	s := &Server{d: d, conns: make(map[net.Conn]struct{}), changed: make(chan struct{})}
+	s := &Server{d: d}
 	s.table.Store(t)
 	if err := s.metrics.register(d.Registerer); err != nil {
 		return nil, err
@@ -56,7 +53,7 @@ func New(t *Table, d Deps) (*Server, error) {
 		DisableGeneralOptionsHandler: true,
 		MaxHeaderBytes:               MaxHeaderBytes,
 		ConnContext:                  newClient,
-		ConnState:                    s.track,
+		ConnState:                    s.conns.Track,
 		ErrorLog:                     slog.NewLogLogger(d.Log.Handler(), slog.LevelWarn),
 	}
 	s.http.Protocols = new(http.Protocols)
@@ -74,60 +71,10 @@ func (s *Server) Serve(l net.Listener) error { return s.http.Serve(l) }
 // Requests is the number of requests so far, those refused included.
 func (s *Server) Requests() uint64 { return s.metrics.requests.Load() }
 
-// track keeps the set of connections that are not taken over.
-func (s *Server) track(c net.Conn, state http.ConnState) {
-	switch state {
-	case http.StateNew:
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.conns[c] = struct{}{}
-		if s.draining {
-			_ = c.Close() // accepted at the last moment; its serving goroutine ends by itself
-		}
-	case http.StateHijacked, http.StateClosed:
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		delete(s.conns, c)
-		if s.draining && len(s.conns) == 0 {
-			s.done()
-		}
-	case http.StateActive, http.StateIdle:
-	}
-}
-
-// done tells Drain that no connection is left; s.mu is held.
-func (s *Server) done() {
-	select {
-	case <-s.changed:
-	default:
-		close(s.changed)
-	}
-}
-
 // Drain closes the connections that wait for a request and lets those with one under way finish (decision D41). It
 // returns when none is left, or with the context's error. Listeners must be closed before, taken-over connections are
 // their owners' business. Afterwards the server can only be closed.
-func (s *Server) Drain(ctx context.Context) error {
-	s.http.SetKeepAlivesEnabled(false)
-	s.mu.Lock()
-	s.draining = true
-	for c := range s.conns {
-		// net/http counts a connection without a byte as busy for five seconds; browsers open some in advance.
-		if lc, ok := c.(*listen.Conn); ok && lc.Fresh() {
-			_ = lc.Close()
-		}
-	}
-	if len(s.conns) == 0 {
-		s.done()
-	}
-	s.mu.Unlock()
-	select {
-	case <-s.changed:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
+func (s *Server) Drain(ctx context.Context) error { return s.conns.Drain(ctx, &s.http) }
 
 // Close closes every connection that is not taken over.
 func (s *Server) Close() error { return s.http.Close() }

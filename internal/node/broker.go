@@ -20,19 +20,38 @@ func (n *Node) startBroker(ctx context.Context, cfg *config.Config) error {
 	if n.broker.Load() != nil || !cfg.NeedsNATS() {
 		return nil
 	}
-	d := broker.Deps{Log: n.module("broker"), Metrics: n.registry, Node: n.id, Mesh: cfg.Replication}
-	for name, c := range cfg.SessionPools {
-		d.Pools = append(d.Pools, broker.PoolLimit{Name: name, MaxMessage: max(c.MaxPayloadSize, c.MaxFrameSize)})
-	}
-	for _, c := range cfg.NATSDestinations {
-		d.Subjects = append(d.Subjects, c.Subject)
-	}
-	b, err := broker.Open(ctx, cfg.NATS, d)
+	pools, subjects := natsNeeds(cfg)
+	b, err := broker.Open(ctx, cfg.NATS, broker.Deps{
+		Log: n.module("broker"), Metrics: n.registry, Node: n.id, Mesh: cfg.Replication, Pools: pools, Subjects: subjects,
+	})
 	if err != nil {
 		return err
 	}
 	n.broker.Store(b)
 	return nil
+}
+
+// natsNeeds is what the broker must know of a configuration beyond its own section.
+func natsNeeds(cfg *config.Config) (pools []broker.PoolLimit, subjects []string) {
+	for name, c := range cfg.SessionPools {
+		pools = append(pools, broker.PoolLimit{Name: name, MaxMessage: max(c.MaxPayloadSize, c.MaxFrameSize)})
+	}
+	for _, c := range cfg.NATSDestinations {
+		subjects = append(subjects, c.Subject)
+	}
+	return pools, subjects
+}
+
+// updateBroker tells NATS what a reload wants of it. A failure leaves new backends without permission and nothing else
+// in disorder: it is reported and the rest of the reload stands.
+func (n *Node) updateBroker(cfg *config.Config) {
+	b := n.broker.Load()
+	if b == nil {
+		return
+	}
+	if err := b.Update(natsNeeds(cfg)); err != nil {
+		n.log.Error("NATS does not take the new configuration", "err", err)
+	}
 }
 
 // requester is what NATS destinations send with. A reload may start NATS later than a destination.

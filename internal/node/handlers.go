@@ -100,7 +100,7 @@ func (b *builder) build(h config.Handler) (http.Handler, error) {
 	case config.StripWWWRedirectHandler:
 		return builtin.StripWWWRedirect{}, nil
 	case config.WebsocketEchoHandler:
-		return builtin.NewEcho(b.n.echoes, nil, b.log("echo")), nil
+		return b.n.echo, nil
 	case config.LatticeHandler:
 		return b.lattice(h.HandlerConfig)
 	case config.DefaultHandler:

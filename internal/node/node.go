@@ -41,7 +41,7 @@ type Node struct {
 	listenMetrics  *listen.Metrics
 	proxyMetrics   *proxy.Metrics
 	gatewayMetrics *gateway.Metrics
-	echoes         *ws.Group
+	echo           *builtin.Echo
 	sampler        *builtin.Sampler
 
 	// cfg is what runs, sources the files that were read last, good or bad. Only the goroutine of Run uses them; the
@@ -74,13 +74,14 @@ func New(o Options) (*Node, error) {
 	}
 	n := &Node{
 		o: o, log: o.Log.With(slog.String(moduleKey, "swindon::main")), ids: ident.New(time.Now),
-		cfg: o.Loaded.Config, sources: o.Loaded.Sources, registry: prometheus.NewRegistry(), echoes: ws.NewGroup(), sampler: builtin.NewSampler(time.Now),
+		cfg: o.Loaded.Config, sources: o.Loaded.Sources, registry: prometheus.NewRegistry(), sampler: builtin.NewSampler(time.Now),
 		pools: map[names.Pool]*sessionPool{},
 	}
 	n.id = names.NodeID(n.ids.Next())
 	n.fingerprint.Store(&o.Loaded.Fingerprint)
 	n.life, n.end = context.WithCancel(context.Background())
 	n.dests = newDestinations(n)
+	n.echo = builtin.NewEcho(ws.NewGroup(), nil, n.module("echo"))
 	n.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	var err error
 	if n.listenMetrics, err = listen.NewMetrics(n.registry); err != nil {

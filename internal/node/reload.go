@@ -44,6 +44,7 @@ func (n *Node) Reload(ctx context.Context, loaded *config.Loaded) error {
 		return err
 	}
 	// 2. What cannot.
+	n.updateBroker(next)
 	n.dests.apply(next)
 	for name, p := range n.pools {
 		if c, stays := next.SessionPools[name]; stays {

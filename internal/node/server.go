@@ -21,6 +21,7 @@ const maxHeaderBytes = 64 << 10
 type server struct {
 	group *listen.Group
 	http  *http.Server
+	conns listen.Drainer
 	log   *slog.Logger
 }
 
@@ -34,6 +35,7 @@ func (n *Node) newServer(name string, cfg listen.Config, h http.Handler) *server
 			ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 		},
 	}
+	s.http.ConnState = s.conns.Track
 	listen.Prepare(s.http)
 	return s
 }
@@ -52,7 +54,8 @@ func (s *server) serve() {
 // stop ends listening, lets requests finish until ctx ends, and closes the rest.
 func (s *server) stop(ctx context.Context) {
 	s.group.Close()
-	if err := s.http.Shutdown(ctx); err != nil {
-		_ = s.http.Close()
+	if err := s.conns.Drain(ctx, s.http); err != nil {
+		s.log.Debug("Requests did not finish in time", "err", err)
 	}
+	_ = s.http.Close()
 }

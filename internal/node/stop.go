@@ -30,6 +30,7 @@ func (n *Node) stop(ctx context.Context) {
 			}
 		})
 	}
+	wg.Go(func() { n.echo.Drain(ctx) })
 	n.drainPools(ctx)
 	wg.Wait()
 	n.dests.close(ctx)

@@ -1,0 +1,76 @@
+package listen
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"sync"
+)
+
+// Drainer knows the connections of an http.Server and ends them without waiting for those that nobody uses. Its Track
+// is the server's ConnState. The zero value is ready; all methods may be called concurrently.
+//
+// http.Server.Shutdown would do but for connections without a byte, of which browsers and pools open some in advance:
+// it counts them as busy for five seconds.
+type Drainer struct {
+	mu       sync.Mutex // guards following
+	conns    map[net.Conn]struct{}
+	draining bool
+	empty    chan struct{} // made by Drain, closed when the last of conns has left
+	closed   bool          // empty is closed
+}
+
+// Track keeps the set of connections that are not taken over.
+func (d *Drainer) Track(c net.Conn, state http.ConnState) {
+	switch state {
+	case http.StateNew:
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		if d.conns == nil {
+			d.conns = make(map[net.Conn]struct{})
+		}
+		d.conns[c] = struct{}{}
+		if d.draining {
+			_ = c.Close() // accepted at the last moment; its serving goroutine ends by itself
+		}
+	case http.StateHijacked, http.StateClosed:
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		delete(d.conns, c)
+		d.check()
+	case http.StateActive, http.StateIdle:
+	}
+}
+
+// check tells Drain when no connection is left; d.mu is held.
+func (d *Drainer) check() {
+	if d.draining && len(d.conns) == 0 && !d.closed {
+		d.closed = true
+		close(d.empty)
+	}
+}
+
+// Drain closes the connections that wait for a request and lets those with one under way finish. It returns when none
+// is left, or with the context's error. Listeners must be closed before; taken-over connections are their owners'
+// business. Afterwards the server can only be closed.
+func (d *Drainer) Drain(ctx context.Context, srv *http.Server) error {
+	srv.SetKeepAlivesEnabled(false)
+	d.mu.Lock()
+	if !d.draining {
+		d.draining, d.empty = true, make(chan struct{})
+	}
+	for c := range d.conns {
+		if lc, ok := c.(*Conn); ok && lc.Fresh() {
+			_ = lc.Close()
+		}
+	}
+	d.check()
+	empty := d.empty
+	d.mu.Unlock()
+	select {
+	case <-empty:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
