@@ -27,6 +27,7 @@ type Handler struct {
 	limit    int64
 	stream   bool
 	ahead    int64
+	extra    web.ExtraHeaders
 	log      *slog.Logger
 }
 
@@ -37,7 +38,8 @@ func NewHandler(cfg HandlerConfig, find Finder, log *slog.Logger) *Handler {
 	}
 	h := &Handler{
 		find: find, name: cfg.Destination.Name, prefix: cfg.Destination.Prefix(), ipHeader: cfg.IPHeader,
-		limit: cfg.MaxPayloadSize, stream: cfg.StreamRequests, ahead: cfg.ResponseBufferSize, log: log,
+		limit: cfg.MaxPayloadSize, stream: cfg.StreamRequests, ahead: cfg.ResponseBufferSize,
+		extra: web.NewExtraHeaders(cfg.ExtraHeaders, log), log: log,
 	}
 	if h.ipHeader != "" && !validToken(h.ipHeader) {
 		log.Warn("This ip-header is no header name and is not sent", "name", h.ipHeader)

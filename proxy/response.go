@@ -20,6 +20,7 @@ func (h *Handler) respond(w http.ResponseWriter, r *http.Request, x *exchange, r
 	first := in[:n]
 	c.r += used
 	x.head.copyTo(w.Header())
+	h.extra.AddTo(w.Header())
 	if !x.resp.done {
 		if x.resp.kind == bodyLength {
 			w.Header()["Content-Length"] = []string{strconv.FormatInt(x.head.length, 10)}
