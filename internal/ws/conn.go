@@ -81,6 +81,7 @@ func Take(w http.ResponseWriter, r *http.Request, o Options) (*Conn, error) {
 	c := &Conn{net: nc, raw: rawConn(nc), group: o.Group, opts: o.Group.share(o), req: r}
 	c.out.held = true
 	c.parser.limit = o.MaxFrame
+	c.parser.pool = &o.Group.messages
 	// The client's first bytes may have come with the head. The buffered reader itself is not kept.
 	if n := brw.Reader.Buffered(); n > 0 {
 		c.early, _ = io.ReadAll(io.LimitReader(onlyBuffered{brw.Reader}, int64(n)))

@@ -36,13 +36,19 @@ func (f *flusher) run() {
 	// Those who are about to send more go first: what they send leaves in the same write.
 	runtime.Gosched()
 	q := &f.group.flushers
-	for c := q.pop(); c != nil; c = q.pop() {
+	for n, c := 1, q.pop(); c != nil; n, c = n+1, q.pop() {
 		if b := c.claim(); b != nil {
 			f.write(c, b)
+		}
+		if n%yieldAfter == 0 {
+			runtime.Gosched()
 		}
 	}
 	f.release()
 }
+
+// yieldAfter is how many connections a flusher writes, about 10 µs each, before it lets others run.
+const yieldAfter = 32
 
 // write writes a batch that the caller has taken from a connection's outbox, and gives up the right to write.
 func (f *flusher) write(c *Conn, b *batch) {

@@ -16,6 +16,7 @@ type Group struct {
 	readBuffers  sync.Pool // *readBuffer
 	writeBuffers sync.Pool // *writeBuffer
 	flusherPool  sync.Pool // *flusher
+	messages     sync.Pool // *[]byte, at most maxKept long
 	batches      sync.Pool // *batch
 
 	mu   sync.Mutex // protects last

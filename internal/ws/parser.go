@@ -2,13 +2,15 @@ package ws
 
 import (
 	"encoding/binary"
+	"sync"
 )
 
 // parser turns the client's bytes into messages and control frames (RFC 6455 §5). It is fed with whatever pieces the
 // network gives, keeps only what is unfinished between two of them, and does no I/O. The zero value with a limit is
 // ready. It serves one goroutine.
 type parser struct {
-	limit int64 // of one message
+	limit int64      // of one message
+	pool  *sync.Pool // of *[]byte, for messages that come in pieces; may be nil
 
 	head    [14]byte // header bytes of a frame whose header is not complete yet
 	headLen uint8
@@ -159,20 +161,42 @@ func (p *parser) payload(part []byte, emit func(op Opcode, payload []byte) error
 		return true, nil
 	}
 	op := p.msgOp
-	if p.msg != nil { // otherwise the message lies whole in the caller's buffer
+	whole := p.msg == nil // the message lies in the caller's buffer
+	if !whole {
 		part = append(p.msg, part...)
 	}
 	p.inFrame, p.msgOp, p.msg = false, 0, nil
-	return true, emit(op, part)
+	err := emit(op, part)
+	if !whole {
+		p.keep(part)
+	}
+	return true, err
 }
 
 // maxAhead bounds what is allocated on a header's word alone: a client must send bytes to make us hold more.
 const maxAhead = 64 << 10
 
+// maxKept bounds the buffers that are kept for other messages.
+const maxKept = 256 << 10
+
 // grow makes room for a part and, within bounds, for what the frame says will follow.
 func (p *parser) grow(part int) {
-	if p.msg == nil {
-		p.msg = make([]byte, 0, part+int(min(p.remain, maxAhead)))
+	if p.msg != nil {
+		return
+	}
+	if p.pool != nil {
+		if b, ok := p.pool.Get().(*[]byte); ok {
+			p.msg = (*b)[:0]
+			return
+		}
+	}
+	p.msg = make([]byte, 0, part+int(min(p.remain, maxAhead)))
+}
+
+// keep gives a message's buffer to the messages that follow.
+func (p *parser) keep(b []byte) {
+	if p.pool != nil && cap(b) <= maxKept {
+		p.pool.Put(&b)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -49,7 +50,7 @@ func join(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
 
 // parse feeds data in pieces of the given size and returns what came out, and the code of the error or 0.
 func parse(data []byte, piece int, limit int64) (got []string, code int) {
-	p := parser{limit: limit}
+	p := parser{limit: limit, pool: &sync.Pool{}}
 	data = bytes.Clone(data)
 	for len(data) > 0 {
 		n := min(piece, len(data))
