@@ -142,6 +142,11 @@ func (e *Env) LaunchWith(environment []string, path string, args ...string) *Pro
 	}()
 	e.T.Cleanup(func() {
 		p.Stop()
+		for _, sign := range []string{"WARNING: DATA RACE", "panic: ", "fatal error: "} {
+			if strings.Contains(p.Stderr.String(), sign) {
+				e.T.Errorf("%s wrote %q", filepath.Base(path), sign)
+			}
+		}
 		if e.T.Failed() {
 			e.T.Logf("%s wrote:\n%s", filepath.Base(path), short(p.Stderr.String()))
 		}
