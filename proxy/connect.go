@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"net"
 	"time"
 )
 
@@ -25,6 +26,10 @@ func (d *Destination) connect(ctx context.Context, set *settings, t *turn, b *ba
 
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if err == nil && d.closed { // Close has been through the connections already
+		_ = raw.Close()
+		err = net.ErrClosed
+	}
 	if err == nil {
 		b.dialing--
 		d.stats.established.Add(1)
@@ -141,4 +146,17 @@ func (d *Destination) drop(c *conn, t *turn) {
 		d.dispatch()
 	}
 	d.mu.Unlock()
+}
+
+// unused gives a connection back on which nothing was sent.
+func (d *Destination) unused(c *conn, t *turn) {
+	if t.tunnel {
+		d.unclaim(c.backend)
+		t.tunnel = false
+	}
+	if !c.reused { // the backend waits for a request on it
+		d.drop(c, nil)
+		return
+	}
+	d.release(c)
 }

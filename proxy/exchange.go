@@ -101,6 +101,10 @@ func (x *exchange) roundTrip(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if ctx.Err() != nil { // nothing is sent for somebody who has left
+			x.d.unused(c, &x.turn)
+			return context.Cause(ctx)
+		}
 		x.conn, x.backend = c, c.backend.text
 		x.placeHost(c.backend.host)
 		if err = x.attempt(ctx); err == nil {
@@ -174,6 +178,9 @@ func (x *exchange) readResponse(ctx context.Context) error {
 			return err
 		}
 		if x.head.status >= 200 || !x.interim {
+			if x.head.status < 200 {
+				x.head.keepAlive = false // the real response may still come
+			}
 			x.resp = x.head.framing(x.method)
 			return nil
 		}

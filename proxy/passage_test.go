@@ -6,10 +6,13 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/swindon-go/swindon/internal/web"
 )
 
 // pattern is a body of some length in which every part is different.
@@ -285,5 +288,57 @@ func TestStreamedTooLarge(t *testing.T) {
 	_, r := f.raw(t, "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n3\r\ndef\r\n")
 	if resp, err := http.ReadResponse(r, nil); err != nil || resp.StatusCode != 413 || !resp.Close {
 		t.Errorf("%v %v", resp, err)
+	}
+}
+
+// kernelWriter notes what is handed to it to be moved inside the kernel.
+type kernelWriter struct {
+	sink
+	whole []byte
+	moved int64
+}
+
+func (w *kernelWriter) Write(p []byte) (int, error) {
+	w.whole = append(w.whole, p...)
+	return len(p), nil
+}
+
+func (w *kernelWriter) ReadFrom(src io.Reader) (int64, error) {
+	l, ok := src.(*io.LimitedReader)
+	if !ok {
+		return 0, fmt.Errorf("%T cannot be spliced", src)
+	}
+	if _, ok := l.R.(*net.TCPConn); !ok {
+		return 0, fmt.Errorf("%T cannot be spliced", l.R)
+	}
+	p, err := io.ReadAll(src)
+	w.whole = append(w.whole, p...)
+	w.moved += int64(len(p))
+	return int64(len(p)), err
+}
+
+// What exceeds response-buffer-size is offered to the kernel as a socket.
+func TestLongBodyIsSpliced(t *testing.T) {
+	t.Parallel()
+	body := pattern(4 << 20)
+	b := startRaw(t, func(c net.Conn, r *bufio.Reader) {
+		if _, _, err := readRequest(r); err == nil {
+			writeFramed(c, "length", body)
+			r.ReadByte()
+		}
+	})
+	d := newTestDestination(t, testConfig(b.addr), Deps{})
+	cfg := DefaultHandlerConfig()
+	cfg.ResponseBufferSize = 1 << 20
+	h := NewHandler(cfg, func(string) *Destination { return d }, nil)
+	w := &kernelWriter{sink: sink{header: http.Header{}}}
+	rec := &web.Record{RawHost: "h", Target: "/"}
+	r := httptest.NewRequestWithContext(web.WithRecord(t.Context(), rec), "GET", "/", http.NoBody)
+	h.ServeHTTP(w, r)
+	if string(w.whole) != body {
+		t.Errorf("got %d bytes, want %d", len(w.whole), len(body))
+	}
+	if rest := int64(len(body)) - w.moved; rest < 1<<20 || rest > 1<<20+bufferSize {
+		t.Errorf("%d bytes went through memory", rest)
 	}
 }

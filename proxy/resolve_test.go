@@ -116,6 +116,7 @@ func TestBackendsComeAndGo(t *testing.T) {
 
 		r.set("app", "10.0.0.2")
 		time.Sleep(time.Second)
+		synctest.Wait()
 		second := call(t.Context(), d, "/second")
 		(<-b.requests).respond(okResponse)
 		synctest.Wait()

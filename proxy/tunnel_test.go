@@ -7,8 +7,10 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/swindon-go/swindon/internal/memnet"
 	"github.com/swindon-go/swindon/internal/web"
 )
 
@@ -173,4 +175,116 @@ func TestCloseCutsTunnels(t *testing.T) {
 	if _, err := r.ReadByte(); err == nil {
 		t.Error("the tunnel lives on")
 	}
+}
+
+// Upgrades go to the backend with the fewest tunnels, whatever else it does.
+func TestFewestTunnelsFirst(t *testing.T) {
+	t.Parallel()
+	a, b := startEcho(t, nil), startEcho(t, nil)
+	d := newTestDestination(t, testConfig(a.addr, b.addr), Deps{})
+	f := startProxy(t, d, nil)
+	for i := range 6 {
+		_, r := f.raw(t, upgradeRequest)
+		if resp, err := http.ReadResponse(r, nil); err != nil || resp.StatusCode != 101 {
+			t.Fatalf("%v %v", resp, err)
+		}
+		onA, onB := a.conns.Load(), b.conns.Load()
+		if int(onA+onB) != i+1 || max(onA, onB)-min(onA, onB) > 1 {
+			t.Errorf("after %d tunnels: %d and %d", i+1, onA, onB)
+		}
+	}
+}
+
+// An upgrade that finds its backend busy waits its turn like any request, and one that waits does not hold up others.
+func TestUpgradeWaits(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork()
+		b := n.listen(t, "10.0.0.1:80")
+		d := n.destination(t, limited(1, "10.0.0.1"), Deps{})
+		set := d.set.Load()
+		busy := call(t.Context(), d, "/busy")
+		synctest.Wait()
+		got := make(chan *conn, 1)
+		claim := &turn{tunnel: true}
+		go func() {
+			c, err := d.acquire(t.Context(), set, claim, nil)
+			if err != nil {
+				t.Error(err)
+			}
+			got <- c
+		}()
+		synctest.Wait()
+		after := call(t.Context(), d, "/after")
+		synctest.Wait()
+		(<-b.requests).respond(okResponse)
+		synctest.Wait()
+		ended(t, busy, nil)
+		c := <-got // the connection that became free serves for the upgrade
+		pending(t, after)
+		if _, total := b.open(); total != 1 {
+			t.Errorf("%d connections", total)
+		}
+		tun := &tunnel{d: d, backend: c.backend}
+		if !d.beginTunnel(c, tun) {
+			t.Fatal("the destination is not closed")
+		}
+		req := <-b.requests // the tunnel has left the count: a new connection serves the next request
+		req.respond(okResponse)
+		synctest.Wait()
+		ended(t, after, nil)
+		c.Close()
+		d.endTunnel(tun)
+		if s := d.Stats(); s.Tunnels != 0 || s.TunnelsOpened != 1 || s.Connected != 1 {
+			t.Errorf("stats %+v", s)
+		}
+	})
+}
+
+// After one side has ended, the other may be silent for halfOpenSilence at most; as long as it speaks it lives on.
+func TestTunnelHalfOpen(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := newNetwork().destination(t, limited(1, "10.0.0.1"), Deps{})
+		client, clientSide := memnet.Pipe(0)
+		serverSide, server := memnet.Pipe(0)
+		tun := &tunnel{d: d, backend: &backend{}, client: clientSide, server: serverSide, done: make(chan struct{})}
+		start := time.Now()
+		tun.start()
+		client.CloseWrite()
+		if _, err := server.Read(make([]byte, 1)); err != io.EOF {
+			t.Errorf("the backend got %v", err)
+		}
+		for range 5 {
+			time.Sleep(20 * time.Second)
+			io.WriteString(server, "x")
+			expect(t, client, "x")
+		}
+		<-tun.done
+		if took := time.Since(start); took != 100*time.Second+halfOpenSilence {
+			t.Errorf("the tunnel ended after %v", took)
+		}
+		if _, err := client.Read(make([]byte, 1)); err != io.EOF {
+			t.Errorf("the client got %v", err)
+		}
+	})
+}
+
+// A tunnel in which a side breaks off ends at once on the other.
+func TestTunnelBreaksOff(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := newNetwork().destination(t, limited(1, "10.0.0.1"), Deps{})
+		client, clientSide := memnet.Pipe(0)
+		serverSide, server := memnet.Pipe(0)
+		tun := &tunnel{d: d, backend: &backend{}, client: clientSide, server: serverSide, done: make(chan struct{})}
+		tun.start()
+		server.Close()
+		synctest.Wait()
+		if _, err := client.Read(make([]byte, 1)); err != io.EOF {
+			t.Errorf("the client got %v", err)
+		}
+		client.Close()
+		<-tun.done
+	})
 }
