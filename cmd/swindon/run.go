@@ -98,7 +98,7 @@ func logger(c *config.Config, environ []string, stderr io.Writer) *slog.Logger {
 func warn(log *slog.Logger, warnings []config.Warning, running bool) {
 	for _, w := range warnings {
 		if running || !w.AtRun {
-			log.With(logging.ModuleKey, w.Module).Warn(w.Text)
+			log.With(logging.ModuleKey, w.Module).Warn(w.Text) //nolint:sloglint // the text is the original's
 		}
 	}
 }

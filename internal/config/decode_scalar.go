@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -63,7 +64,7 @@ func (d *decoder) text(v reflect.Value, s scalar, f field, path string) {
 			d.invalid(s, path, "number error: %s", err)
 			return
 		}
-		if d.bounds(s, n, f, path, func(n int64) string { return fmt.Sprint(n) }) {
+		if d.bounds(s, n, f, path, func(n int64) string { return strconv.FormatInt(n, 10) }) {
 			v.SetInt(n)
 		}
 	case reflect.Uint32:

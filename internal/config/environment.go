@@ -1,7 +1,6 @@
 package config
 
 import (
-	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -158,7 +157,7 @@ func unusedWarnings(settings []*setting) (out []Warning) {
 		if s.used == "" {
 			out = append(out, Warning{
 				Module: "swindon::config", AtRun: true,
-				Text: fmt.Sprintf("%s means no key of the configuration", s.name),
+				Text: s.name + " means no key of the configuration",
 			})
 		}
 	}

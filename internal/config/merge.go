@@ -57,8 +57,7 @@ func (d *document) include(n *yaml.Node) any {
 
 // reason is an error of the operating system without the path, which the message around it names.
 func reason(err error) error {
-	var p *os.PathError
-	if errors.As(err, &p) {
+	if p, ok := errors.AsType[*os.PathError](err); ok {
 		return p.Err
 	}
 	return err

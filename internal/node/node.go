@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -113,6 +114,7 @@ func (n *Node) ID() names.NodeID { return n.id }
 // Start starts the parts in the order in which they need each other. On error everything that was started is stopped.
 // A port that cannot be bound is an error.
 func (n *Node) Start(ctx context.Context) (err error) {
+	//nolint:sloglint // The form is the original's (configuration §1.2).
 	n.log.Warn(fmt.Sprintf("Started with server_id %s, config %s", n.id, *n.fingerprint.Load()))
 	defer func() {
 		if err != nil {
@@ -166,14 +168,11 @@ func (n *Node) announce(addrs []netip.AddrPort) {
 	if !n.o.Verbose || len(addrs) == 0 {
 		return
 	}
-	line := "Listening at "
+	text := make([]string, len(addrs))
 	for i, a := range addrs {
-		if i > 0 {
-			line += ", "
-		}
-		line += a.String()
+		text[i] = a.String()
 	}
-	fmt.Fprintln(n.o.Stdout, line)
+	fmt.Fprintln(n.o.Stdout, "Listening at "+strings.Join(text, ", "))
 }
 
 // groups are all sockets: those of the main listeners, of the operator and of the session pools.

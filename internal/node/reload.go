@@ -71,9 +71,9 @@ func (n *Node) Reload(ctx context.Context, loaded *config.Loaded) error {
 	}
 	n.pools, n.cfg, n.sources = pools, next, loaded.Sources
 	n.fingerprint.Store(&loaded.Fingerprint)
-	n.log.Warn("Updated config: " + loaded.Fingerprint)
+	n.log.Warn("Updated config: " + loaded.Fingerprint) //nolint:sloglint // the original's form (configuration §1.2)
 	if len(restart) > 0 {
-		n.log.Warn(fmt.Sprintf("These settings take effect after a restart: %s", strings.Join(restart, ", ")))
+		n.log.Warn("Some settings take effect after a restart", "keys", strings.Join(restart, ", "))
 	}
 	return nil
 }
@@ -87,10 +87,9 @@ func (n *Node) reload(ctx context.Context) {
 	if err == nil {
 		return
 	}
-	n.log.Error(fmt.Sprintf("Reading new config: %v", err))
+	n.log.Error(fmt.Sprintf("Reading new config: %v", err)) //nolint:sloglint // the original's form
 	// Told once: the same files are not read again before one of them changes.
-	var broken *config.Error
-	if errors.As(err, &broken) {
+	if broken, ok := errors.AsType[*config.Error](err); ok {
 		n.sources = broken.Sources
 	} else if loaded != nil {
 		n.sources = loaded.Sources

@@ -38,7 +38,7 @@ type Message struct {
 	At     int64  `json:"at"` // Unix milliseconds
 }
 
-// failure is an answer with a status that the caller understands.
+// A failure is an answer with a status that the caller understands.
 type failure struct {
 	status  int
 	message string

@@ -63,11 +63,10 @@ func Run(ctx context.Context, o Options) error {
 	} else if g.ctx.Err() == nil {
 		g.stop(fmt.Errorf("the page did not answer: %w", err))
 	}
-	err = g.wait()
-	if ctx.Err() != nil {
-		return nil // Ctrl-C is how it is meant to end
+	if err := g.wait(); ctx.Err() == nil {
+		return err
 	}
-	return err
+	return nil // Ctrl-C is how it is meant to end
 }
 
 // environment overrides the addresses of swindon.yaml, so that the example's ports can be chosen.
