@@ -45,7 +45,7 @@ func run(ctx context.Context) error {
 	baselines := flag.Bool("baselines", false, "measure the baselines alone")
 	write := flag.String("write", "", "write the report to this file")
 	testdata := flag.String("testdata", "integration/bench/testdata", "folder of the configurations")
-	example := flag.String("example", "", "configuration for the measures of the whole process")
+	example := flag.String("example", "examples/chat/swindon.yaml", "configuration for the measures of the whole process; empty: the benchmark's own")
 	flag.Parse()
 	if *quick {
 		*runs, *length = 1, time.Second
