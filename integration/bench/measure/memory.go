@@ -29,6 +29,10 @@ func (i idle) ours(ctx context.Context, b *Bench) (Sample, error) {
 		return Sample{}, err
 	}
 	defer s.stop()
+	// What only the start needs has ended after a moment.
+	if err := pause(ctx, time.Second); err != nil {
+		return Sample{}, err
+	}
 	metrics := "http://" + s.addr("ADMIN") + "/metrics"
 	before, err := goroutines(ctx, metrics)
 	if err != nil {
