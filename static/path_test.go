@@ -34,7 +34,9 @@ func TestTranslate(t *testing.T) {
 func TestHostDir(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ host, suffix, want string }{
-		{"localhost", "", "localhost"}, {"Example.COM", "", "Example.COM"}, {"a.example.com", "example.com", "a"},
+		{"localhost", "", "localhost"},
+		{"Example.COM", "", "Example.COM"},
+		{"a.example.com", "example.com", "a"},
 		{"a.b.example.com", "example.com", "a.b"},
 	} {
 		if got, err := hostDir(c.host, c.suffix); err != nil || got != c.want {
@@ -42,8 +44,18 @@ func TestHostDir(t *testing.T) {
 		}
 	}
 	for _, c := range [][2]string{
-		{"", ""}, {".", ""}, {"..", ""}, {"a/b", ""}, {"../x", ""}, {"a\x00", ""}, {"\xff", ""}, {"example.com", "example.com"},
-		{".example.com", "example.com"}, {"...example.com", "example.com"}, {"..example.com", "example.com"}, {"aexample.com", "example.com"},
+		{"", ""},
+		{".", ""},
+		{"..", ""},
+		{"a/b", ""},
+		{"../x", ""},
+		{"a\x00", ""},
+		{"\xff", ""},
+		{"example.com", "example.com"},
+		{".example.com", "example.com"},
+		{"...example.com", "example.com"},
+		{"..example.com", "example.com"},
+		{"aexample.com", "example.com"},
 		{"a.example.org", "example.com"},
 	} {
 		if got, err := hostDir(c[0], c[1]); err == nil {

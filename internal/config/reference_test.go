@@ -253,7 +253,7 @@ func (r *reference) comment(t *testing.T, typ reflect.Type, f field) string {
 
 var decisions = regexp.MustCompile(` \(decision D\d+\)`)
 
-// asNote makes a note of a comment: "Path is the directory." → "The directory."
+// asNote makes a note of a comment: "Path is the directory." becomes "The directory.".
 func asNote(name, text string) string {
 	text = strings.ReplaceAll(decisions.ReplaceAllString(text, ""), "<", "&lt;")
 	rest, _ := strings.CutPrefix(text, name+" ")

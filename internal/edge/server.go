@@ -48,7 +48,7 @@ func New(t *Table, d Deps) (*Server, error) {
 	if err := s.metrics.register(d.Registerer); err != nil {
 		return nil, err
 	}
-	s.http = http.Server{ //nolint:gosec // listen.Prepare sets the time limits
+	s.http = http.Server{
 		Handler:                      s,
 		DisableGeneralOptionsHandler: true,
 		MaxHeaderBytes:               MaxHeaderBytes,

@@ -80,8 +80,7 @@ func TestMessages(t *testing.T) {
 		{strings.Repeat("[", 100_000), "recursion limit exceeded at line 1 column 129"},
 	} {
 		err := Check([]byte(c.in))
-		var syntax *SyntaxError
-		if !errors.As(err, &syntax) {
+		if _, ok := errors.AsType[*SyntaxError](err); !ok {
 			t.Errorf("Check(%.40q) = %v, want a SyntaxError", c.in, err)
 			continue
 		}
