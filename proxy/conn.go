@@ -61,6 +61,8 @@ type conn struct {
 	r, w int
 
 	swapper swapper
+	// quickUntil is the deadline for reading that swap has set; zero when it is another.
+	quickUntil time.Time
 
 	idleUntil  time.Time
 	prev, next *conn // in Destination.idle
@@ -85,6 +87,7 @@ func (c *conn) abort() {
 
 // extend lets reads and writes take d from now on, unless the connection was aborted.
 func (c *conn) extend(d time.Duration) {
+	c.quickUntil = time.Time{}
 	_ = c.SetDeadline(time.Now().Add(d))
 	if c.aborted.Load() {
 		_ = c.SetDeadline(longAgo)

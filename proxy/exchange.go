@@ -133,9 +133,9 @@ func (x *exchange) roundTrip(ctx context.Context) error {
 // errStale says that the backend closed the connection, or sent something unasked, before the request was written.
 var errStale = errors.New("idle connection is of no use")
 
-// quickAnswer is how long a small request waits for its response without watching whether its client leaves. Most are
-// answered within it, and the watch would cost more than anything else that we do for them.
-const quickAnswer = 5 * time.Millisecond
+// quickAnswer is how long a small request waits for its response, at most, without watching whether its client leaves.
+// Most are answered within it, and the watch would cost more than anything else that we do for them.
+const quickAnswer = 10 * time.Millisecond
 
 // attempt sends the request on the connection and reads the response head.
 func (x *exchange) attempt(ctx context.Context) error {

@@ -26,8 +26,9 @@ type field struct{ name, value string }
 type head struct {
 	status int
 	fields []field
-	// length is the Content-Length, -1 without one.
-	length int64
+	// length is the Content-Length, -1 without one; lengthText is how it was written.
+	length     int64
+	lengthText string
 	// chunked: the body is chunked; there is no Content-Length then.
 	chunked bool
 	// keepAlive: the backend lets the connection live after this response.
@@ -192,7 +193,7 @@ func (h *head) parseLength(value string) error {
 	if !ok {
 		return malformed("bad Content-Length")
 	}
-	h.length = n
+	h.length, h.lengthText = n, value
 	return nil
 }
 

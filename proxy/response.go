@@ -19,12 +19,9 @@ func (h *Handler) respond(w http.ResponseWriter, r *http.Request, x *exchange, r
 	}
 	first := in[:n]
 	c.r += used
-	x.head.copyTo(w.Header())
+	x.head.copyTo(w.Header(), x.passedLength(n))
 	h.extra.AddTo(w.Header())
 	if !x.resp.done {
-		if x.resp.kind == bodyLength {
-			w.Header()["Content-Length"] = []string{strconv.FormatInt(x.head.length, 10)}
-		}
 		w.WriteHeader(x.head.status)
 		p := passage{x: x, w: w, ctx: r.Context(), limit: h.ahead}
 		if err := p.run(first); err != nil {
@@ -32,12 +29,6 @@ func (h *Handler) respond(w http.ResponseWriter, r *http.Request, x *exchange, r
 			panic(http.ErrAbortHandler) // so that the client sees that the body is not complete
 		}
 		return
-	}
-	switch {
-	case x.resp.kind != bodyNone:
-		w.Header()["Content-Length"] = []string{strconv.Itoa(n)}
-	case r.Method == http.MethodHead && x.head.length >= 0:
-		w.Header()["Content-Length"] = []string{strconv.FormatInt(x.head.length, 10)}
 	}
 	// The whole body is here: the connection is free for the next request before the client gets it.
 	if c.r != c.w {
@@ -53,10 +44,29 @@ func (h *Handler) respond(w http.ResponseWriter, r *http.Request, x *exchange, r
 	buf.free()
 }
 
-// copyTo adds the header fields to those of our response, without those about the backend's connection. Of Server and
-// Date only the first is taken (decision D33).
-func (h *head) copyTo(dst http.Header) {
-	values := make([]string, len(h.fields))
+// passedLength is the Content-Length for the client, where n bytes of the body have been read. Empty: none.
+func (x *exchange) passedLength(n int) string {
+	known := x.resp.kind == bodyLength || x.resp.kind == bodyNone && x.method == http.MethodHead
+	switch {
+	case known && x.head.length > 0 && x.head.lengthText[0] != '0':
+		return x.head.lengthText
+	case known && x.head.length >= 0:
+		return strconv.FormatInt(x.head.length, 10)
+	case x.resp.kind == bodyChunked && x.resp.done:
+		return strconv.Itoa(n)
+	}
+	return ""
+}
+
+// copyTo adds the header fields to those of our response, without those about the backend's connection, and a
+// Content-Length if it is not empty. Of Server and Date only the first is taken (decision D33).
+func (h *head) copyTo(dst http.Header, length string) {
+	values := make([]string, len(h.fields)+1)
+	if length != "" {
+		last := len(h.fields)
+		values[last] = length
+		dst["Content-Length"] = values[last : last+1 : last+1]
+	}
 	var server, date, contentType bool
 	for i, f := range h.fields {
 		if h.hopByHop(f.name) {

@@ -22,7 +22,8 @@ type swapper struct {
 	step     func(fd uintptr) bool
 }
 
-// swap writes req without waiting and then waits up to wait for an answer. n is how much was written. answered: bytes
+// swap writes req without waiting and then waits for an answer, between half of wait and wait: moving the deadline every
+// time would cost more than it is worth. n is how much was written. answered: bytes
 // have been read and are unread in the buffer. Without an error it may be that neither is complete: the caller goes on
 // by ordinary means. errStale: nothing was written since the connection is closed, or not silent.
 func (c *conn) swap(req []byte, wait time.Duration) (n int, answered bool, err error) {
@@ -37,7 +38,10 @@ func (c *conn) swap(req []byte, wait time.Duration) (n int, answered bool, err e
 	if c.buf == nil {
 		c.buf, c.r, c.w = newBuffer(), 0, 0
 	}
-	_ = c.SetReadDeadline(time.Now().Add(wait))
+	if now := time.Now(); c.quickUntil.Sub(now) < wait/2 {
+		c.quickUntil = now.Add(wait)
+		_ = c.SetReadDeadline(c.quickUntil)
+	}
 	err = c.raw.Read(s.step)
 	s.req = nil
 	switch {

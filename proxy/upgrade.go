@@ -46,7 +46,7 @@ func (h *Handler) upgrade(w http.ResponseWriter, r *http.Request, x *exchange, r
 // switchingHead is the head of our 101: the backend's headers with those that every response of ours has.
 func switchingHead(w http.ResponseWriter, x *exchange, rec *web.Record) []byte {
 	fields := w.Header()
-	x.head.copyTo(fields)
+	x.head.copyTo(fields, "")
 	fields["Connection"] = []string{"Upgrade"}
 	for _, f := range x.head.fields {
 		if http.CanonicalHeaderKey(f.name) == "Upgrade" {
