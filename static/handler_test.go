@@ -143,7 +143,7 @@ func TestForbiddenFile(t *testing.T) {
 		}
 	}
 	for dir := root; dir != os.TempDir() && //nolint:usetesting // the folder above all of ours
-		 dir != "/"; dir = filepath.Dir(dir) {
+		dir != "/"; dir = filepath.Dir(dir) {
 		if err := os.Chmod(dir, 0o755); err != nil {
 			t.Fatal(err)
 		}
