@@ -345,6 +345,40 @@ func TestStaleConnection(t *testing.T) {
 	}
 }
 
+// The request that replaced one on a stale connection is given up when its client leaves, like any other.
+func TestCancelAfterStale(t *testing.T) {
+	t.Parallel()
+	arrived, hungUp := make(chan struct{}, 2), make(chan struct{}, 1)
+	var seen atomic.Int32
+	b := startRaw(t, func(c net.Conn, r *bufio.Reader) {
+		if _, _, err := readRequest(r); err != nil {
+			return
+		}
+		if seen.Add(1) == 1 {
+			io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+			c.Close()
+			hungUp <- struct{}{}
+			return
+		}
+		arrived <- struct{}{}
+		r.ReadByte()
+	})
+	d := newTestDestination(t, testConfig(b.addr), Deps{})
+	call := &port.Call{Path: "/", Body: make([]byte, 2*inlineBody)}
+	if _, err := d.Call(t.Context(), call); err != nil {
+		t.Fatal(err)
+	}
+	<-hungUp
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		<-arrived
+		cancel()
+	}()
+	if _, err := d.Call(ctx, call); !errors.Is(err, context.Canceled) {
+		t.Errorf("error is %v", err)
+	}
+}
+
 // Bytes that nobody asked for make a connection useless.
 func TestUnsolicitedBytes(t *testing.T) {
 	t.Parallel()

@@ -21,7 +21,7 @@ var errClientWrite = errors.New("client does not read the response")
 type passage struct {
 	x     *exchange
 	w     http.ResponseWriter
-	ctx   context.Context //nolint:containedctx // it is the request's, and so is the passage
+	ctx   context.Context // the request's, and so is the passage
 	limit int64
 
 	mu     sync.Mutex // Protects following.
