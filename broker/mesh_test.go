@@ -106,3 +106,39 @@ func TestMeshToken(t *testing.T) {
 		t.Errorf("the stranger: %v", err)
 	}
 }
+
+// TestPeers: a node learns who is up at the addresses that it was given, itself left out, whatever else listens there.
+func TestPeers(t *testing.T) {
+	t.Parallel()
+	addrs := []string{freeAddr(t), freeAddr(t)}
+	other, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { other.Close() })
+	go func() {
+		for {
+			c, err := other.Accept()
+			if err != nil {
+				return
+			}
+			fmt.Fprint(c, "220 mail.example.org ESMTP\r\n")
+			c.Close()
+		}
+	}()
+	peers := []string{addrs[0], addrs[1], freeAddr(t), other.Addr().String()}
+	a := meshNode(t, testNode, addrs[0], "secret", peers...)
+	if got := a.Peers(ctx(t)); len(got) != 0 {
+		t.Errorf("alone: %v", got)
+	}
+	b := meshNode(t, otherNode, addrs[1], "secret", append(peers, addrs[0])...)
+	if got := a.Peers(ctx(t)); len(got) != 1 || got[0] != otherNode {
+		t.Errorf("a sees %v", got)
+	}
+	if got := b.Peers(ctx(t)); len(got) != 1 || got[0] != testNode {
+		t.Errorf("b sees %v", got)
+	}
+	if got := open(t, DefaultConfig(), testDeps(t)).Peers(ctx(t)); len(got) != 0 {
+		t.Errorf("without a mesh: %v", got)
+	}
+}

@@ -130,6 +130,7 @@ func (n *Node) Start(ctx context.Context) (err error) {
 	if n.pools, err = n.startPools(ctx, n.cfg); err != nil {
 		return err
 	}
+	n.meet(ctx)
 	if err := n.startEdge(); err != nil {
 		return err
 	}

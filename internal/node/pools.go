@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/swindon-go/swindon/gateway"
 	"github.com/swindon-go/swindon/gateway/api"
@@ -67,6 +68,34 @@ func (n *Node) startPools(ctx context.Context, cfg *config.Config) (map[names.Po
 		added[name] = p
 	}
 	return added, nil
+}
+
+// meetTimeout bounds the wait for the other nodes of a mesh. Two that dial each other at once may both hang up, and try
+// again after a second.
+const meetTimeout = 5 * time.Second
+
+// meet waits until the nodes of the mesh that are up already know this one's session pools. Those that start later wait
+// for this one.
+func (n *Node) meet(ctx context.Context) {
+	b := n.broker.Load()
+	if b == nil {
+		return
+	}
+	peers := b.Peers(ctx)
+	if len(peers) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, meetTimeout)
+	defer cancel()
+	var wg sync.WaitGroup
+	for name, p := range n.pools {
+		wg.Go(func() {
+			if missing := p.pool.Meet(ctx, peers); len(missing) > 0 {
+				n.log.Warn("Nodes of the mesh do not answer", "pool", string(name), "nodes", missing)
+			}
+		})
+	}
+	wg.Wait()
 }
 
 // retire stops a session pool that the configuration does not have any more: its clients get 4001.
