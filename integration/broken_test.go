@@ -14,7 +14,7 @@ import (
 func TestHalfOpenClient(t *testing.T) {
 	t.Parallel()
 	c := startLimited(t, "    ping-interval: 100ms\n    ping-timeout: 300ms\n", "")
-	link := c.Env.Link("LINK", c.Addr("HTTP"))
+	link := c.Link("LINK", c.Addr("HTTP"))
 	ws := testkit.Open(t, link.Addr(), "/ws")
 	auth := c.backend.Next()
 	id := connectionID(t, auth)

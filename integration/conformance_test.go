@@ -76,7 +76,7 @@ func checkConformance(row conformanceRow, tests map[string]string) string {
 		}
 		return ""
 	}
-	for _, name := range strings.Split(row.test, ",") {
+	for name := range strings.SplitSeq(row.test, ",") {
 		function, sub, _ := strings.Cut(strings.TrimSpace(name), "/")
 		file, known := tests[function]
 		if !known {

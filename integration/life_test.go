@@ -128,7 +128,7 @@ func TestReloadKeepsWebsockets(t *testing.T) {
 	c := startChat(t)
 	ws, id := c.connect("ann")
 	c.accepted("PUT", "/v1/connection/"+id+"/subscriptions/room", "")
-	other := c.Env.Backend("BACKEND") // the destination has another address now
+	other := c.Backend("BACKEND") // the destination has another address now
 	c.File("swindon.yaml", strings.Replace(chatConfig, "debug-routing: false", "debug-routing: true", 1))
 	c.node.Signal(syscall.SIGHUP)
 	c.node.Stderr.Await(t, "Updated config: ")

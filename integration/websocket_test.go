@@ -217,7 +217,10 @@ func TestWebsocketEcho(t *testing.T) {
 		opcode  int
 		payload string
 	}{
-		{testkit.OpText, "text"}, {testkit.OpBinary, "\x00\xff"}, {testkit.OpText, `{"json": [1]}`}, {testkit.OpText, ""},
+		{testkit.OpText, "text"},
+		{testkit.OpBinary, "\x00\xff"},
+		{testkit.OpText, `{"json": [1]}`},
+		{testkit.OpText, ""},
 		{testkit.OpBinary, strings.Repeat("x", 100_000)},
 	} {
 		ws.SendFrame(message.opcode, message.payload)

@@ -37,7 +37,7 @@ func Binary(t testing.TB, pkg string) string {
 		return path
 	}
 	if builds.dir == "" {
-		dir, err := os.MkdirTemp("", "swindon-test-bin-")
+		dir, err := os.MkdirTemp("", "swindon-test-bin-") //nolint:usetesting // the programs outlive this test; Cleanup removes them
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -169,9 +169,6 @@ func (p *Process) AwaitAddr(addr string) {
 		return true
 	})
 }
-
-// PID is the process's number.
-func (p *Process) PID() int { return p.cmd.Process.Pid }
 
 // Ended tells whether the process is gone.
 func (p *Process) Ended() bool {

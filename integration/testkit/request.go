@@ -99,11 +99,11 @@ func (r *Request) AwaitGone() {
 func (r *Request) Drop() { r.once.Do(func() { close(r.reply) }) }
 
 func response(status int, body string, headers ...string) string {
-	head := fmt.Sprintf("HTTP/1.1 %d %s\r\n", status, http.StatusText(status))
+	var lines strings.Builder
 	for _, h := range headers {
-		head += h + "\r\n"
+		lines.WriteString(h + "\r\n")
 	}
-	return head + "Content-Length: " + strconv.Itoa(len(body)) + "\r\n\r\n" + body
+	return fmt.Sprintf("HTTP/1.1 %d %s\r\n", status, http.StatusText(status)) + lines.String() + "Content-Length: " + strconv.Itoa(len(body)) + "\r\n\r\n" + body
 }
 
 // readRequest reads one request as it is.

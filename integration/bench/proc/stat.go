@@ -78,7 +78,7 @@ func Tree(pid int) []int {
 		if err != nil {
 			continue // the thread ended meanwhile
 		}
-		for _, field := range strings.Fields(string(text)) {
+		for field := range strings.FieldsSeq(string(text)) {
 			if child, err := strconv.Atoi(field); err == nil {
 				pids = append(pids, Tree(child)...)
 			}

@@ -88,7 +88,7 @@ func target(r measure.Result) string {
 }
 
 func verdict(r measure.Result, ours, base float64) string {
-	met := true
+	var met bool
 	switch {
 	case r.Ratio > 0:
 		met = base > 0 && ours/base <= r.Ratio

@@ -23,7 +23,7 @@ func TestParse(t *testing.T) {
 			t.Errorf("%s: parse = %d, %q, %d", test.name, opcode, payload, size)
 		}
 	}
-	for cut := range len(long) {
+	for cut := range long {
 		if _, _, size := parse(long[:cut]); size != 0 {
 			t.Errorf("parse found a frame in the first %d bytes", cut)
 		}
