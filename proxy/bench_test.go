@@ -94,8 +94,7 @@ func BenchmarkCall(b *testing.B) {
 		Path: "/room/say", RequestID: "abc-1-2", Body: []byte(strings.Repeat("1", 128)),
 		Fields: []port.Field{{Name: "Authorization", Value: "Swindon+json eyJ1c2VyX2lkIjoiYW5uIn0="}, {Name: "Content-Type", Value: "application/json"}},
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
+	ctx := b.Context()
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := d.Call(ctx, call); err != nil {

@@ -114,6 +114,7 @@ func (b *body) skipFraming(in []byte) (int, error) {
 			return 0, malformed("trailer too long")
 		}
 		b.done = len(line) == 0
+	case chunkData: // has no framing
 	}
 	return end + 1, nil
 }

@@ -66,13 +66,6 @@ func (n *network) listen(t *testing.T, addr string) *memBackend {
 	return b
 }
 
-// forget makes an address refuse connections.
-func (n *network) forget(addr string) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	delete(n.backends, addr)
-}
-
 func (n *network) dial(ctx context.Context, _, addr string) (net.Conn, error) {
 	n.mu.Lock()
 	n.attempts = append(n.attempts, attempt{addr, time.Now()})

@@ -103,7 +103,7 @@ func (x *exchange) roundTrip(ctx context.Context) error {
 			return nil
 		}
 		x.conn = nil
-		if err == errStale { // it was closed while it was idle: nothing was sent
+		if errors.Is(err, errStale) { // it was closed while it was idle: nothing was sent
 			_ = c.Close()
 			x.join(c)
 			c.detach().free()

@@ -3,6 +3,7 @@
 package proxy
 
 import (
+	"errors"
 	"io"
 	"net"
 	"syscall"
@@ -66,11 +67,11 @@ func (l *lazyReader) tryRead(fd uintptr) bool {
 	l.buf = newBuffer()
 	for {
 		l.n, l.err = syscall.Read(int(fd), l.buf.p)
-		if l.err != syscall.EINTR {
+		if !errors.Is(l.err, syscall.EINTR) {
 			break
 		}
 	}
-	if l.err != syscall.EAGAIN {
+	if !errors.Is(l.err, syscall.EAGAIN) {
 		return true
 	}
 	l.buf.free()

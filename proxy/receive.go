@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -45,7 +46,7 @@ func (x *exchange) readHead(ctx context.Context) error {
 		seen = len(x.conn.unread())
 		x.watch(ctx)
 		if err := x.conn.fill(maxHeadBytes); err != nil {
-			if err == io.EOF && seen > 0 {
+			if errors.Is(err, io.EOF) && seen > 0 {
 				err = io.ErrUnexpectedEOF
 			}
 			return err
@@ -64,10 +65,10 @@ func (x *exchange) more(ctx context.Context, wait time.Duration) error {
 	switch {
 	case err == nil:
 		return nil
-	case err == io.EOF && x.resp.kind == bodyUntilClose:
+	case errors.Is(err, io.EOF) && x.resp.kind == bodyUntilClose:
 		x.resp.done = true
 		return nil
-	case err == io.ErrShortBuffer:
+	case errors.Is(err, io.ErrShortBuffer):
 		err = malformed("chunk line too long")
 	}
 	return fmt.Errorf("backend %s: %w", x.backend, explain(ctx, x.conn, err))

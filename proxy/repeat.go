@@ -44,7 +44,7 @@ func explain(ctx context.Context, c *conn, err error) error {
 		return port.ErrGone // the destination was closed and its time is over
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return port.ErrTimeout
-	case err == io.EOF, err == io.ErrUnexpectedEOF, isReset(err), errors.Is(err, io.ErrClosedPipe):
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.ErrClosedPipe), isReset(err):
 		return fmt.Errorf("%w: %w", errClosed, err)
 	}
 	return err

@@ -13,7 +13,8 @@ import (
 // headers, the client's headers without those that concern its connection, Content-Length. length -1 asks for a chunked
 // body; upgrade is the protocol to change to, or empty.
 func (h *Handler) writeRequest(x *exchange, r *http.Request, rec *web.Record, length int64, upgrade string) {
-	b := append(x.out, r.Method...)
+	b := x.out
+	b = append(b, r.Method...)
 	b = append(b, ' ')
 	b = h.appendTarget(b, rec)
 	b = append(b, " HTTP/1.1\r\n"...)
@@ -45,7 +46,8 @@ func (h *Handler) writeRequest(x *exchange, r *http.Request, rec *web.Record, le
 		b = strconv.AppendInt(b, length, 10)
 		b = append(b, "\r\n"...)
 	}
-	x.out = append(b, "\r\n"...)
+	b = append(b, "\r\n"...)
+	x.out = b
 }
 
 // appendTarget writes the target: the destination's path, verbatim, and the whole path and query of the request.

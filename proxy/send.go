@@ -79,7 +79,9 @@ func (x *exchange) join(c *conn) (wanted, written bool) {
 		if x.stream != nil {
 			x.stream.interrupt()
 		}
-		<-x.sending
+		if err := <-x.sending; err == nil { // it was just through
+			x.sent = sentAll
+		}
 	}
 	x.sending = nil
 	return wanted, x.sent == sentAll

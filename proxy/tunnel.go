@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"errors"
 	"io"
 	"net"
 	"sync"
@@ -54,7 +55,7 @@ func (t *tunnel) pump(dst, src net.Conn, first []byte) {
 	from := newLazyReader(src)
 	for {
 		err := from.forward(dst)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {

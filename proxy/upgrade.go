@@ -25,7 +25,7 @@ func (h *Handler) upgrade(w http.ResponseWriter, r *http.Request, x *exchange, r
 		return
 	}
 	c := x.conn
-	early, _ := buffered.Reader.Peek(buffered.Reader.Buffered())
+	early, _ := buffered.Peek(buffered.Reader.Buffered())
 	t := &tunnel{
 		d: x.d, backend: c.backend, client: client, server: c.Conn,
 		fromClientFirst: slices.Clone(early), fromServerFirst: append(head, c.unread()...),
