@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -100,4 +101,33 @@ func TestBackend(t *testing.T) {
 	if len(got) != 1024 {
 		t.Errorf("GET /1k has %d bytes", len(got))
 	}
+}
+
+// A full queue makes the sender wait until the writer has taken something, and loses nothing.
+func TestFullQueueWaits(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := &conn{wake: make(chan struct{}, 1)} // without its writer
+		c.room.L = &c.mu
+		m := newMessage([]byte("x"))
+		for range queueLength {
+			if !c.send(m) {
+				t.Fatal("refused")
+			}
+		}
+		sent := make(chan bool, 1)
+		go func() { sent <- c.send(m) }()
+		synctest.Wait()
+		if len(sent) != 0 || len(c.queue) != queueLength || len(c.wake) != 1 {
+			t.Fatalf("%d sent, %d queued, %d tokens", len(sent), len(c.queue), len(c.wake))
+		}
+		<-c.wake // what the writer does
+		c.mu.Lock()
+		c.queue = nil
+		c.room.Broadcast()
+		c.mu.Unlock()
+		if !<-sent || len(c.queue) != 1 || len(c.wake) != 1 {
+			t.Errorf("%d queued, %d tokens after the writer took everything", len(c.queue), len(c.wake))
+		}
+	})
 }

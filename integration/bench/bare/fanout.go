@@ -36,11 +36,10 @@ func (f *Fanout) subscribe(w http.ResponseWriter, r *http.Request) {
 			break
 		}
 	}
-	close(c.done)
+	c.end()
 	f.mu.Lock()
 	delete(f.conns, c)
 	f.mu.Unlock()
-	_ = c.Close()
 }
 
 func (f *Fanout) publish(w http.ResponseWriter, r *http.Request) {
@@ -75,8 +74,7 @@ func Echo() http.Handler {
 				break
 			}
 		}
-		close(c.done)
-		_ = c.Close()
+		c.end()
 	})
 	return mux
 }
