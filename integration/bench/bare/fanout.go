@@ -36,7 +36,8 @@ func (f *Fanout) subscribe(w http.ResponseWriter, r *http.Request) {
 			break
 		}
 	}
-	c.end()
+	close(c.done)
+	_ = c.Close()
 	f.mu.Lock()
 	delete(f.conns, c)
 	f.mu.Unlock()
@@ -74,7 +75,8 @@ func Echo() http.Handler {
 				break
 			}
 		}
-		c.end()
+		close(c.done)
+		_ = c.Close()
 	})
 	return mux
 }
