@@ -129,13 +129,8 @@ func (h *Handler) turnAway(c *conn, protocol string, code closeCode, reason stri
 func (h *Handler) welcome(c *conn, pend *pending, protocol string, who backend.Identity) {
 	p := h.pool
 	replaced := p.sessions.join(c, who.User)
-	err := c.flush(pend, func() error {
-		if err := c.ws.Upgrade(protocol); err != nil {
-			return err
-		}
-		parts := wire.HelloFrame(who.Hello)
-		return c.ws.Send(ws.Text(parts[:]...))
-	})
+	hello := wire.HelloFrame(who.Hello)
+	err := c.flush(pend, protocol, ws.Text(hello[:]...))
 	if replaced != nil {
 		replaced.close(closeKicked, reasonReplaced)
 	}

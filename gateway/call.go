@@ -3,6 +3,7 @@ package gateway
 import (
 	"errors"
 	"log/slog"
+	"math"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -45,7 +46,7 @@ func (c *conn) receive(frame []byte) error {
 		// Nobody will wait for the answer.
 		return nil
 	}
-	limit := int32(p.cfg.Load().MaxCallsInFlight)
+	limit := p.callLimit()
 	buf := getBuffer()
 	buf.b = append(buf.b, frame...)
 	if c.calls.Add(1) >= limit {
@@ -61,10 +62,13 @@ func (c *conn) receive(frame []byte) error {
 	return nil
 }
 
+// callLimit is the number of calls at which reading pauses, in the type that connections count with.
+func (p *Pool) callLimit() int32 { return int32(min(p.cfg.Load().MaxCallsInFlight, math.MaxInt32)) }
+
 // answered takes a call out of the count.
 func (c *conn) answered() {
 	n := c.calls.Add(-1)
-	if n < int32(c.handler.pool.cfg.Load().MaxCallsInFlight) && c.paused.Load() && c.paused.CompareAndSwap(true, false) {
+	if n < c.handler.pool.callLimit() && c.paused.Load() && c.paused.CompareAndSwap(true, false) {
 		c.ws.ResumeReading()
 	}
 	if n == 0 && c.draining.Load() {

@@ -71,20 +71,21 @@ func (p *pending) ended() (closeCode, string) {
 	return p.code, p.reason
 }
 
-// flush queues what open queues, then what was kept; from then on everything goes straight to the outbox. Nothing can
-// come between (decision D11).
-func (c *conn) flush(p *pending, open func() error) error {
+// flush sends the first frame and what was kept behind it; from then on everything goes straight to the outbox. Nothing
+// can come between (decision D11). All of it is one entry of the outbox: max-pending-bytes has bounded it, and that the
+// backend was busy does not make the client slow.
+func (c *conn) flush(p *pending, protocol string, first ws.Frame) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.code != 0 {
 		return errEnded
 	}
-	err := open()
-	for _, f := range p.frames {
-		if err != nil {
-			break
+	err := c.ws.Upgrade(protocol)
+	if err == nil {
+		if len(p.frames) > 0 {
+			first = ws.Join(first, p.frames)
 		}
-		err = c.ws.Send(f)
+		err = c.ws.Send(first)
 	}
 	p.frames, p.done = nil, true
 	c.pending.Store(nil)

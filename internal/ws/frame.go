@@ -67,6 +67,19 @@ func NewFrame(op Opcode, payload []byte) Frame {
 	return seal(append(b, payload...))
 }
 
+// Join makes one entry of an outbox out of frames that leave together. It counts as one frame; they are copied.
+func Join(first Frame, rest []Frame) Frame {
+	n := len(first.wire)
+	for _, f := range rest {
+		n += len(f.wire)
+	}
+	b := append(make([]byte, 0, n), first.wire...)
+	for _, f := range rest {
+		b = append(b, f.wire...)
+	}
+	return seal(b)
+}
+
 // closeFrame frames a Close with a code and a reason, which is cut at a character's end. Codes that stand for "none"
 // give an empty payload (RFC 6455 §7.4.1).
 func closeFrame(code int, reason string) Frame {

@@ -26,11 +26,15 @@ func (l *load) add(bytes, frames int) {
 func (o *outbox) settled() bool { return o.waiting == nil && !o.writing }
 
 // over tells whether n more bytes in a frame go over the bounds. What is being written counts only when the network has
-// refused it: otherwise a burst of frames would look like a slow client.
+// refused it: otherwise a burst of frames would look like a slow client. A single frame may be larger than the bound;
+// the 101 before it counts for nothing.
 func (o *outbox) over(n int, opts *Options) bool {
 	l := o.wait
 	if o.stalled {
 		l.add(o.flight.bytes, o.flight.frames)
+	}
+	if o.held {
+		l.frames--
 	}
 	return l.frames >= opts.MaxOutFrames || l.frames > 0 && l.bytes+n > opts.MaxOutBytes
 }

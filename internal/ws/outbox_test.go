@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -107,6 +109,47 @@ func TestSlowClient(t *testing.T) {
 	}
 }
 
+// TestSlowClientsBatchIsDropped: frames that were taken for writing but did not leave are not sent either.
+func TestSlowClientsBatchIsDropped(t *testing.T) {
+	t.Parallel()
+	bubble(t, Options{MaxOutFrames: 20}, open(nil), func(g *rig) {
+		p := g.connect()
+		c := <-g.conns
+		synctest.Wait()
+		g.opts.Group.flushers.mu.Lock() // they shall be one batch
+		var wg sync.WaitGroup
+		for range 20 {
+			wg.Go(func() { _ = c.Send(NewText(make([]byte, 50_000))) })
+		}
+		for {
+			if _, n := c.Queued(); n == 20 {
+				break
+			}
+			runtime.Gosched()
+		}
+		g.opts.Group.flushers.mu.Unlock()
+		wg.Wait()
+		synctest.Wait()
+		// One frame lies in the network's buffer, the next is being written.
+		if err := c.Send(NewText([]byte("in the place of the first"))); err != nil {
+			t.Error(err)
+		}
+		if err := c.Send(NewText([]byte("one more"))); !errors.Is(err, ErrSlow) {
+			t.Errorf("got %v, want ErrSlow", err)
+		}
+		for range 2 {
+			p.expect(OpText, string(make([]byte, 50_000)))
+		}
+		p.expectClose(CodeSlow, "slow client")
+		if b, n := c.Queued(); b != 0 || n != 0 {
+			t.Errorf("Queued = %d, %d", b, n)
+		}
+		p.write(masked(OpClose, ""))
+		p.expectEnd()
+		g.closedWith(CodeSlow, "slow client")
+	})
+}
+
 func TestSlowClientIsCut(t *testing.T) {
 	t.Parallel()
 	bubble(t, Options{MaxOutFrames: 3, CloseTimeout: 5 * time.Second}, open(nil), func(g *rig) {
@@ -128,8 +171,8 @@ func TestSlowClientIsCut(t *testing.T) {
 func TestSlowWhileHeld(t *testing.T) {
 	t.Parallel()
 	bubble(t, Options{MaxOutFrames: 3}, func(g *rig, c *Conn) {
-		_ = c.Upgrade("")
-		for i := range 2 {
+		_ = c.Upgrade("") // the 101 does not count
+		for i := range 3 {
 			if err := c.Send(NewText([]byte("x"))); err != nil {
 				t.Errorf("send %d: %v", i, err)
 			}
@@ -142,6 +185,27 @@ func TestSlowWhileHeld(t *testing.T) {
 		p.expectClose(CodeSlow, "slow client")
 		p.write(masked(OpClose, ""))
 		p.expectEnd()
+	})
+}
+
+// TestFirstFrameMayBeLargerThanTheBound: the 101 before it makes no client slow.
+func TestFirstFrameMayBeLargerThanTheBound(t *testing.T) {
+	t.Parallel()
+	big := string(make([]byte, 200_000))
+	bubble(t, Options{MaxOutBytes: 1000, MaxOutFrames: 1}, func(g *rig, c *Conn) {
+		_ = c.Upgrade("")
+		if err := c.Send(Join(NewText([]byte("x")), []Frame{NewText(nil), NewText([]byte(big))})); err != nil {
+			t.Error(err)
+		}
+		c.Release()
+		c.Serve(func([]byte) error { return nil }, g.onClose)
+	}, func(g *rig) {
+		p := g.connect()
+		p.expect(OpText, "x")
+		p.expect(OpText, "")
+		p.expect(OpText, big)
+		_ = p.conn.Close()
+		g.closedWith(CodeAbnormal, "")
 	})
 }
 

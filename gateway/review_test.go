@@ -1,0 +1,91 @@
+package gateway_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"net/http"
+	"testing"
+
+	"github.com/swindon-go/swindon/broker/memory"
+	"github.com/swindon-go/swindon/gateway"
+	"github.com/swindon-go/swindon/gateway/backend"
+	"github.com/swindon-go/swindon/internal/memnet"
+	"github.com/swindon-go/swindon/internal/names"
+	"github.com/swindon-go/swindon/internal/port"
+)
+
+// TestManyCallsInFlight: the greatest value that the configuration takes stops nobody's reading.
+func TestManyCallsInFlight(t *testing.T) {
+	t.Parallel()
+	for _, limit := range []int{1 << 31, 3_000_000_000, 1 << 32} {
+		manyCalls(t, limit)
+	}
+}
+
+// busyBackend publishes to a connection while it authorizes it, and says hello with so many bytes.
+type busyBackend struct {
+	node   **node
+	pushes int
+	hello  string
+}
+
+func (d busyBackend) Call(ctx context.Context, _ *port.Call) (port.Reply, error) {
+	p := (*d.node).pool
+	if err := p.Subscribe(ctx, names.ConnID{Node: (*d.node).id}, "t"); err != nil {
+		return port.Reply{}, err
+	}
+	for i := range d.pushes {
+		if err := p.Publish(ctx, "t", fmt.Append(nil, i)); err != nil {
+			return port.Reply{}, err
+		}
+	}
+	return port.Reply{Status: 200, Header: http.Header{"Content-Type": {"application/json"}}, Body: []byte(d.hello)}, nil
+}
+
+// TestMuchBeforeHello: what was kept within max-pending-bytes is delivered however many messages it is, and so is a
+// hello of any size; the bounds of the outbox are for slow clients.
+func TestMuchBeforeHello(t *testing.T) {
+	t.Parallel()
+	s := newSetup(t)
+	s.pool.MaxOutgoingFrames, s.pool.MaxOutgoingBytes = 10, 1000
+	hello := `{"user_id":"ann","x":"` + fmt.Sprintf("%5000d", 1) + `"}`
+	var nd *node
+	d := busyBackend{&nd, 5000, hello}
+	nd = startNodeWith(t, 1, s, memory.NewNetwork(0), func(string) (backend.Destination, bool) {
+		return backend.Destination{HTTP: d}, true
+	})
+	r := handshake(t, nd.listener)
+	if _, p, err := readFrame(r); err != nil || string(p) != `["hello",{},`+hello+`]` {
+		t.Fatalf("instead of hello: %.100q, %v", p, err)
+	}
+	for i := range d.pushes {
+		if _, p, err := readFrame(r); err != nil || string(p) != fmt.Sprintf(`["message",{"topic":"t"},%d]`, i) {
+			t.Fatalf("message %d: %q, %v", i, p, err)
+		}
+	}
+	if err := nd.pool.Publish(t.Context(), "t", []byte(`"live"`)); err != nil {
+		t.Fatal(err)
+	}
+	if _, p, err := readFrame(r); err != nil || string(p) != `["message",{"topic":"t"},"live"]` {
+		t.Errorf("afterwards: %q, %v", p, err)
+	}
+}
+
+// handshake opens a websocket and reads the 101.
+func handshake(t *testing.T, l *memnet.Listener) *bufio.Reader {
+	t.Helper()
+	nc, err := l.Dial(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = nc.Close() })
+	fmt.Fprintf(nc, "GET /ws HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"+
+		"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: %s\r\n\r\n", gateway.Subprotocol)
+	r := bufio.NewReader(nc)
+	resp, err := http.ReadResponse(r, nil)
+	if err != nil || resp.StatusCode != http.StatusSwitchingProtocols {
+		t.Fatalf("handshake: %v %v", resp, err)
+	}
+	return r
+}
