@@ -9,12 +9,16 @@ import (
 // nodes at once (decision D41).
 const drainRate = 1000
 
+// closeGrace is how long a client may take to answer a Close when the process stops.
+const closeGrace = time.Second
+
 // Drain closes all connections with 1001, spread over as long as it takes at 1,000 a second but no longer than half of
 // what ctx leaves. A connection with calls in flight is closed when they are answered, or shortly before ctx ends. New
 // handshakes get 503. It returns when no connection is left or ctx ends.
 func (p *Pool) Drain(ctx context.Context) {
 	p.draining.Store(true)
 	defer p.drained.Store(true)
+	p.group.Hurry(closeGrace)
 	conns := p.conns.all()
 	if len(conns) > 0 {
 		p.log.Info("Draining", "connections", len(conns))

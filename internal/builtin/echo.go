@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/swindon-go/swindon/internal/web"
 	"github.com/swindon-go/swindon/internal/ws"
@@ -14,6 +15,9 @@ import (
 
 // echoLimit is the largest message that the echo takes; larger ones close with 1009.
 const echoLimit = 10 << 20
+
+// closeGrace is how long a client may take to answer a Close when the process stops.
+const closeGrace = time.Second
 
 // Echo is the !WebsocketEcho handler: it sends every text and binary message back, answers pings with pongs and a Close
 // with its code (configuration §5.11). It negotiates no subprotocol, sends no pings and knows no idle timeout. A process
@@ -99,6 +103,9 @@ func (h *Echo) Drain(ctx context.Context) {
 	empty := make(chan struct{})
 	h.empty = empty
 	h.mu.Unlock()
+	if h.options.Group != nil {
+		h.options.Group.Hurry(closeGrace)
+	}
 	for _, c := range conns {
 		c.Close(ws.CodeGoingAway, "")
 	}

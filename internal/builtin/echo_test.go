@@ -222,6 +222,30 @@ func TestEchoDrain(t *testing.T) {
 	})
 }
 
+// A client that does not answer the Close does not hold the process up for the five seconds that it has otherwise.
+func TestEchoDrainOfSilentClient(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := memnet.Listen(0)
+		h := NewEcho(ws.NewGroup(), nil, slog.New(slog.DiscardHandler))
+		srv := &http.Server{Handler: h}
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			_ = srv.Serve(l)
+		}()
+		c := dialPlainEcho(t, l)
+		start := time.Now()
+		h.Drain(t.Context())
+		if got := time.Since(start); got != closeGrace {
+			t.Errorf("took %v, want %v", got, closeGrace)
+		}
+		_ = c.Close()
+		_ = srv.Close()
+		<-done
+	})
+}
+
 func dialPlainEcho(t *testing.T, l *memnet.Listener) *websocket.Conn {
 	t.Helper()
 	d := websocket.Dialer{NetDialContext: l.DialContext}

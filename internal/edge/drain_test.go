@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -69,6 +70,32 @@ func TestDrain(t *testing.T) {
 	}
 	if b, _ := io.ReadAll(taken); string(b) != "taken" {
 		t.Errorf("the taken connection got %q", b)
+	}
+}
+
+// A request of which only a part has come is not waited for.
+func TestDrainOfPartialHead(t *testing.T) {
+	t.Parallel()
+	r := start(t, config(), map[string]string{"*": "show"}, map[string]http.HandlerFunc{"show": show})
+	first, later := r.dial(t), r.dial(t)
+	_, _ = io.WriteString(first, "GET / HTTP/1.1\r\nHo")
+	br := bufio.NewReader(later)
+	_, _ = io.WriteString(later, "GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+	read(t, br, "GET")
+	_, _ = io.WriteString(later, "GET / HT")
+	for r.group.Open() < 2 {
+		time.Sleep(time.Millisecond)
+	}
+	r.group.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	if err := r.Drain(ctx); err != nil {
+		t.Error(err)
+	}
+	for name, c := range map[string]io.Reader{"first": first, "later": br} {
+		if b, err := io.ReadAll(c); len(b) != 0 || err != nil && !errors.Is(err, syscall.ECONNRESET) {
+			t.Errorf("%s: got %q, %v", name, b, err)
+		}
 	}
 }
 

@@ -71,6 +71,9 @@ func newConn(tc *net.TCPConn, g *Group) *Conn {
 // Fresh tells whether no byte has come yet.
 func (c *Conn) Fresh() bool { return phase(c.phase.Load()) == phaseNew }
 
+// Partial tells whether a request's head has begun to come and is not complete.
+func (c *Conn) Partial() bool { return phase(c.phase.Load()) == phaseHead }
+
 // Taken tells whether a handler has taken the connection over.
 func (c *Conn) Taken() bool { return phase(c.phase.Load()) == phaseTaken }
 

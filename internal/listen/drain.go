@@ -5,7 +5,11 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"time"
 )
+
+// headGrace is how long Drain waits for the rest of a request's head. Nothing has been promised to such a client yet.
+const headGrace = 500 * time.Millisecond
 
 // Drainer knows the connections of an http.Server and ends them without waiting for those that nobody uses. Its Track
 // is the server's ConnState. The zero value is ready; all methods may be called concurrently.
@@ -50,8 +54,8 @@ func (d *Drainer) check() {
 	}
 }
 
-// Drain closes the connections that wait for a request and lets those with one under way finish. It returns when none
-// is left, or with the context's error. Listeners must be closed before; taken-over connections are their owners'
+// Drain closes the connections that wait for a request, shortly afterwards those whose request's head is still not
+// complete, and lets those with a request under way finish. It returns when none is left, or with the context's error. Listeners must be closed before; taken-over connections are their owners'
 // business. Afterwards the server can only be closed.
 func (d *Drainer) Drain(ctx context.Context, srv *http.Server) error {
 	srv.SetKeepAlivesEnabled(false)
@@ -59,18 +63,31 @@ func (d *Drainer) Drain(ctx context.Context, srv *http.Server) error {
 	if !d.draining {
 		d.draining, d.empty = true, make(chan struct{})
 	}
-	for c := range d.conns {
-		if lc, ok := c.(*Conn); ok && lc.Fresh() {
-			_ = lc.Close()
-		}
-	}
+	d.closeIf((*Conn).Fresh)
 	d.check()
 	empty := d.empty
 	d.mu.Unlock()
-	select {
-	case <-empty:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
+	grace := time.NewTimer(headGrace)
+	defer grace.Stop()
+	for {
+		select {
+		case <-empty:
+			return nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-grace.C:
+			d.mu.Lock()
+			d.closeIf((*Conn).Partial)
+			d.mu.Unlock()
+		}
+	}
+}
+
+// closeIf closes the connections of which a condition holds; d.mu is held. Their serving goroutines end by themselves.
+func (d *Drainer) closeIf(condition func(*Conn) bool) {
+	for c := range d.conns {
+		if lc, ok := c.(*Conn); ok && condition(lc) {
+			_ = lc.Close()
+		}
 	}
 }

@@ -36,7 +36,7 @@ func (c *Conn) beginClosing(e *CloseError, last Frame) {
 	c.state = stateClosing
 	c.out.held = false
 	c.out.add(c.group, last)
-	c.deadline = c.group.clock.now() + c.opts.CloseTimeout
+	c.deadline = c.group.clock.now() + c.group.closeTimeout(c.opts.CloseTimeout)
 	c.group.clock.set(c, c.deadline)
 	kick := c.beginServing() // the reader must look for the client's Close
 	c.rouse()

@@ -3,6 +3,7 @@ package ws
 import (
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -19,6 +20,8 @@ type Group struct {
 	messages     sync.Pool // *[]byte, at most maxKept long
 	batches      sync.Pool // *batch
 
+	hurry atomic.Int64 // see Hurry; 0: none
+
 	mu   sync.Mutex // protects last
 	last *Options
 }
@@ -31,6 +34,18 @@ func (g *Group) share(o Options) *Options {
 		g.last = &o
 	}
 	return g.last
+}
+
+// Hurry bounds by d the close handshakes that begin from now on, whatever CloseTimeout says: a process that stops does
+// not wait long for clients that do not answer.
+func (g *Group) Hurry(d time.Duration) { g.hurry.Store(int64(d)) }
+
+// closeTimeout is the time that a close handshake may take, given the connection's own bound.
+func (g *Group) closeTimeout(own time.Duration) time.Duration {
+	if d := time.Duration(g.hurry.Load()); d > 0 {
+		return min(own, d)
+	}
+	return own
 }
 
 // NewGroup returns a Group with as many flushers as there are processors.
