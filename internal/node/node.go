@@ -45,10 +45,11 @@ type Node struct {
 	echo           *builtin.Echo
 	sampler        *builtin.Sampler
 
-	// cfg is what runs, sources the files that were read last, good or bad. Only the goroutine of Run uses them; the
-	// rest reads fingerprint.
+	// cfg is what runs, sources the files that were read last, good or bad, complaint what was said about them. Only the
+	// goroutine of Run uses them; the rest reads fingerprint.
 	cfg         *config.Config
 	sources     config.Sources
+	complaint   string
 	fingerprint atomic.Pointer[string]
 	broker      atomic.Pointer[broker.Broker]
 	dests       *destinations

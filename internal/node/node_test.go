@@ -274,17 +274,31 @@ func TestRunFollowsFile(t *testing.T) {
 	}
 	lines := make(lineLog, 100)
 	hangup := make(chan struct{}, 1)
+	reads := make(chan struct{}, 100)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() {
 		ended <- Run(ctx, Options{
 			Loaded: loaded, Log: slog.New(slog.NewTextHandler(lines, nil)), Hangup: hangup,
-			Reload: func() (*config.Loaded, error) { return config.Load(file, nil, nil) },
+			Reload: func() (*config.Loaded, error) {
+				reads <- struct{}{}
+				return config.Load(file, nil, nil)
+			},
 		})
 	}()
 	lines.await(t, "Started with server_id")
 	write("listen: nonsense")
 	lines.await(t, "Reading new config")
+	// A file that is gone is looked for every second, and missed once.
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	lines.await(t, "Reading new config: IO error: ")
+	for range 2 + len(reads) {
+		<-reads
+	}
+	hangup <- struct{}{}
+	lines.await(t, "Reading new config: IO error: ")
 	write("listen: []\ndebug-routing: true")
 	lines.await(t, "Updated config: ")
 	// The same content again, at once and on demand: nothing to tell.

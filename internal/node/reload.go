@@ -3,7 +3,7 @@ package node
 import (
 	"context"
 	"errors"
-	"fmt"
+	"io/fs"
 	"maps"
 	"slices"
 	"strings"
@@ -85,9 +85,15 @@ func (n *Node) reload(ctx context.Context) {
 		err = n.Reload(ctx, loaded)
 	}
 	if err == nil {
+		n.complaint = ""
 		return
 	}
-	n.log.Error(fmt.Sprintf("Reading new config: %v", err)) //nolint:sloglint // the original's form
+	complaint := "Reading new config: " + strings.TrimSuffix(err.Error(), "\n")
+	// A file that cannot be read is tried again every second, which is no reason to repeat that.
+	if _, unreadable := errors.AsType[*fs.PathError](err); !unreadable || complaint != n.complaint {
+		n.log.Error(complaint) //nolint:sloglint // the original's form
+	}
+	n.complaint = complaint
 	// Told once: the same files are not read again before one of them changes.
 	if broken, ok := errors.AsType[*config.Error](err); ok {
 		n.sources = broken.Sources

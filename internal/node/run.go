@@ -38,6 +38,7 @@ func (n *Node) follow(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-n.o.Hangup:
+			n.complaint = "" // whoever asks is answered
 			n.reload(ctx)
 		case <-tick.C:
 			if n.sources.Changed() {
