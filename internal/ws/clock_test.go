@@ -141,6 +141,26 @@ func TestPongAfterResume(t *testing.T) {
 	})
 }
 
+func TestNoPongAfterResume(t *testing.T) {
+	t.Parallel()
+	bubble(t, pingOptions, open(nil), func(g *rig) {
+		p := g.connect()
+		c := <-g.conns
+		p.expect(OpPing, "")
+		start := time.Now()
+		c.PauseReading()
+		time.Sleep(35 * time.Second)
+		c.ResumeReading()
+		// Pauses excuse until 40 s after the ping, and then for one timeout more.
+		p.expectClose(CodePingTimeout, "ping timeout")
+		if d := time.Since(start); d != 50*time.Second {
+			t.Errorf("closed after %v, want 50 s", d)
+		}
+		p.expectEnd()
+		g.closedWith(CodePingTimeout, "ping timeout")
+	})
+}
+
 func TestCloseWhilePaused(t *testing.T) {
 	t.Parallel()
 	bubble(t, pingOptions, open(func(c *Conn, _ []byte) error {
@@ -151,10 +171,14 @@ func TestCloseWhilePaused(t *testing.T) {
 		c := <-g.conns
 		p.write(join(masked(OpText, "a"), masked(OpText, "b")))
 		synctest.Wait()
+		start := time.Now()
 		c.Close(1001, "")
 		p.expectClose(1001, "")
 		p.write(masked(OpClose, closePayload(1001, "")))
 		p.expectEnd()
+		if d := time.Since(start); d != 0 {
+			t.Errorf("the client's Close was seen after %v", d)
+		}
 		g.closedWith(1001, "")
 	})
 }
