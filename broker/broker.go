@@ -73,6 +73,9 @@ type Broker struct {
 // Up tells whether both connections are there and all interest is known to the server.
 func (b *Broker) Up() bool { return b.bus.up.Load() && b.calls.up.Load() }
 
+// Prefix begins all subjects. It stays what it was at the start.
+func (b *Broker) Prefix() string { return b.cfg.Prefix }
+
 // MaxPayload is the largest message that may be sent, in bytes: what the connected server said, or before the first
 // connection what the embedded one would have been given.
 func (b *Broker) MaxPayload() int64 {

@@ -21,12 +21,13 @@ type sessionPool struct {
 
 // addPool makes and starts a session pool. Its API does not listen yet.
 func (n *Node) addPool(ctx context.Context, name names.Pool, cfg gateway.Config) (*sessionPool, error) {
-	space, err := names.NewSpace(n.cfg.NATS.Prefix, name)
+	b := n.broker.Load()
+	space, err := names.NewSpace(b.Prefix(), name)
 	if err != nil {
 		return nil, fmt.Errorf("session pool %s: %w", name, err)
 	}
 	p, err := gateway.NewPool(name, cfg, gateway.Deps{
-		Node: n.id, NextConn: n.nextConn, Bus: n.broker.Load(), Space: space, Destinations: n.dests.resolve,
+		Node: n.id, NextConn: n.nextConn, Bus: b, Space: space, Destinations: n.dests.resolve,
 		IDs: n.ids, Log: n.module("gateway"), Metrics: n.gatewayMetrics,
 	})
 	if err != nil {
