@@ -31,7 +31,7 @@ func (k *clock) set(c *Conn, at time.Duration) {
 	switch i := int(c.alarm) - 1; {
 	case i < 0:
 		k.heap = append(k.heap, alarm{at, c})
-		c.alarm = int32(len(k.heap)) //nolint:gosec // There are fewer connections.
+		c.alarm = int32(len(k.heap))
 		k.up(len(k.heap) - 1)
 	case at < k.heap[i].at:
 		k.heap[i].at = at
@@ -103,7 +103,7 @@ func (k *clock) remove(i int) {
 	last := len(k.heap) - 1
 	if i != last {
 		k.heap[i] = k.heap[last]
-		k.heap[i].c.alarm = int32(i + 1) //nolint:gosec // As in set.
+		k.heap[i].c.alarm = int32(i + 1)
 	}
 	k.heap[last] = alarm{}
 	k.heap = k.heap[:last]
@@ -143,6 +143,6 @@ func (k *clock) down(i int) {
 
 func (k *clock) swap(i, j int) {
 	k.heap[i], k.heap[j] = k.heap[j], k.heap[i]
-	k.heap[i].c.alarm = int32(i + 1) //nolint:gosec // As in set.
-	k.heap[j].c.alarm = int32(j + 1) //nolint:gosec // As in set.
+	k.heap[i].c.alarm = int32(i + 1)
+	k.heap[j].c.alarm = int32(j + 1)
 }

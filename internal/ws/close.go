@@ -252,8 +252,7 @@ func (c *Conn) finish() {
 
 // asCloseError gives the code to close with after a handler's error: 1011 unless it says another.
 func asCloseError(err error) *CloseError {
-	var e *CloseError
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*CloseError](err); ok {
 		return e
 	}
 	return &CloseError{Code: CodeInternal}

@@ -159,7 +159,7 @@ func (c *Conn) kickReader() { _ = c.net.SetReadDeadline(time.Unix(1, 0)) }
 // jitter is a ping interval, shortened by up to a fifth so that connections made together do not ping together.
 func (c *Conn) jitter() time.Duration {
 	d := c.opts.PingInterval
-	return d - rand.N(d/5+1) //nolint:gosec // Not a secret.
+	return d - rand.N(d/5+1)
 }
 
 // Queued returns what waits in the outbox or is being written.

@@ -94,8 +94,8 @@ func (f *flusher) try(c *Conn) (int, error) {
 func (c *Conn) note(bytes, frames int) {
 	k := c.opts.Counters
 	k.Writes.Add(1)
-	k.BytesOut.Add(uint64(bytes))   //nolint:gosec // Never negative.
-	k.FramesOut.Add(uint64(frames)) //nolint:gosec // Never negative.
+	k.BytesOut.Add(uint64(bytes))
+	k.FramesOut.Add(uint64(frames))
 }
 
 // bigFrame is the size from which a frame is written from where it lies instead of being copied together with others.

@@ -39,7 +39,9 @@ type Frame struct {
 func (f Frame) Len() int { return len(f.wire) }
 
 // bytes returns the frame without a copy. The result must not be changed.
-func (f Frame) bytes() []byte { return unsafe.Slice(unsafe.StringData(f.wire), len(f.wire)) }
+func (f Frame) bytes() []byte {
+	return unsafe.Slice(unsafe.StringData(f.wire), len(f.wire)) //nolint:gosec // Nobody who gets them writes to them.
+}
 
 // NewText frames a text message. The payload is copied; it must be UTF-8.
 func NewText(payload []byte) Frame { return NewFrame(OpText, payload) }
@@ -88,7 +90,7 @@ func closeFrame(code int, reason string) Frame {
 	}
 	reason = cutReason(reason)
 	b := make([]byte, 2, 2+len(reason))
-	binary.BigEndian.PutUint16(b, uint16(code)) //nolint:gosec // Codes are below 5000.
+	binary.BigEndian.PutUint16(b, uint16(code))
 	return NewFrame(OpClose, append(b, reason...))
 }
 
@@ -105,7 +107,9 @@ func cutReason(reason string) string {
 }
 
 // seal takes over b, which must not be changed afterwards.
-func seal(b []byte) Frame { return Frame{wire: unsafe.String(unsafe.SliceData(b), len(b))} }
+func seal(b []byte) Frame {
+	return Frame{wire: unsafe.String(unsafe.SliceData(b), len(b))} //nolint:gosec // Callers have made b and forget it.
+}
 
 func headerLen(n int) int {
 	switch {
@@ -125,5 +129,5 @@ func appendHeader(b []byte, op Opcode, n int) []byte {
 	case n <= 0xFFFF:
 		return binary.BigEndian.AppendUint16(append(b, 126), uint16(n))
 	}
-	return binary.BigEndian.AppendUint64(append(b, 127), uint64(n)) //nolint:gosec // A length is never negative.
+	return binary.BigEndian.AppendUint64(append(b, 127), uint64(n))
 }

@@ -61,7 +61,7 @@ func (p *parser) header(data []byte) (int, bool, error) {
 		h = p.head[:int(p.headLen)+taken]
 	}
 	if len(h) < 2 {
-		p.headLen = uint8(len(h)) //nolint:gosec // At most 1.
+		p.headLen = uint8(len(h))
 		return taken, false, nil
 	}
 	if err := p.checkStart(h[0], h[1]); err != nil {
@@ -78,7 +78,7 @@ func (p *parser) header(data []byte) (int, bool, error) {
 		}
 	}
 	if len(h) < need {
-		p.headLen = uint8(len(h)) //nolint:gosec // At most 14.
+		p.headLen = uint8(len(h))
 		return taken, false, nil
 	}
 	taken = need - int(p.headLen)
@@ -124,10 +124,10 @@ func (p *parser) begin(h []byte) error {
 		n = binary.BigEndian.Uint64(h[2:])
 	}
 	op := Opcode(h[0] & 0x0F)
-	if !op.control() && int64(n) > p.limit-int64(len(p.msg)) { //nolint:gosec // header has seen that the top bit is 0.
+	if !op.control() && int64(n) > p.limit-int64(len(p.msg)) {
 		return &CloseError{Code: CodeTooBig, Reason: "message too big"}
 	}
-	p.op, p.fin, p.remain, p.inFrame = op, h[0]&finBit != 0, int64(n), true //nolint:gosec // As above.
+	p.op, p.fin, p.remain, p.inFrame = op, h[0]&finBit != 0, int64(n), true
 	copy(p.key[:], h[len(h)-4:])
 	if op == OpText || op == OpBinary {
 		p.msgOp = op

@@ -91,7 +91,8 @@ func TestParser(t *testing.T) {
 		{
 			"control frames between fragments",
 			join(fragment(OpText, "he"), masked(OpPing, "p"), masked(OpPong, ""), masked(opContinuation, "llo")),
-			[]string{"9:p", "10:", "1:hello"}, 0,
+			[]string{"9:p", "10:", "1:hello"},
+			0,
 		},
 		{"close between fragments", join(fragment(OpText, "he"), masked(OpClose, "\x03\xe8")), []string{"8:\x03\xe8"}, 0},
 		{"longest control", masked(OpPing, long[:125]), []string{"9:" + long[:125]}, 0},

@@ -3,6 +3,7 @@
 package ws
 
 import (
+	"errors"
 	"net"
 	"syscall"
 
@@ -26,10 +27,10 @@ func rawConn(nc net.Conn) syscall.RawConn {
 func (c *Conn) readable(fd uintptr) bool {
 	b := c.group.getReadBuffer()
 	n, err := syscall.Read(int(fd), b[:])
-	for err == syscall.EINTR { //nolint:errorlint // System calls return bare numbers.
+	for errors.Is(err, syscall.EINTR) {
 		n, err = syscall.Read(int(fd), b[:])
 	}
-	if err == syscall.EAGAIN { //nolint:errorlint // As above.
+	if errors.Is(err, syscall.EAGAIN) {
 		c.group.putReadBuffer(b)
 		return false
 	}
@@ -40,14 +41,13 @@ func (c *Conn) readable(fd uintptr) bool {
 // writeOnce writes once to the socket. It does not wait: what is not taken is for drain.
 func (f *flusher) writeOnce(fd uintptr) bool {
 	n, err := f.chunk.writeTo(int(fd))
-	for err == syscall.EINTR { //nolint:errorlint // As above.
+	for errors.Is(err, syscall.EINTR) {
 		n, err = f.chunk.writeTo(int(fd))
 	}
-	switch err { //nolint:errorlint // As above.
-	case nil:
+	switch {
+	case err == nil:
 		f.n = n
-	case syscall.EAGAIN:
-	default:
+	case !errors.Is(err, syscall.EAGAIN):
 		f.err = err
 	}
 	return true

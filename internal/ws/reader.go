@@ -62,7 +62,7 @@ func (c *Conn) handleInput() bool {
 		c.left()
 		return false
 	}
-	c.opts.Counters.BytesIn.Add(uint64(in.n)) //nolint:gosec // Never negative.
+	c.opts.Counters.BytesIn.Add(uint64(in.n))
 	early, serving, ok := c.phase(in)
 	switch {
 	case !ok:
@@ -151,7 +151,7 @@ func (c *Conn) message(op Opcode, payload []byte) {
 	if !open || handle == nil {
 		return
 	}
-	err := error(nil)
+	var err error
 	if op == OpText && !utf8.Valid(payload) {
 		err = &CloseError{Code: CodeInvalidData, Reason: "message is not UTF-8"}
 	} else {

@@ -284,7 +284,7 @@ func TestManySendersOverSockets(t *testing.T) {
 		wg.Go(func() {
 			defer c.Close()
 			next := make([]int, senders)
-			for got := 0; got < senders*frames+1; got++ {
+			for got := range senders*frames + 1 {
 				if i%4 == 3 && got == 100 {
 					return // leaves in the middle
 				}
@@ -421,4 +421,39 @@ func TestAllocations(t *testing.T) {
 	}
 	_ = c.Close()
 	<-ends
+}
+
+// TestFlushersAreBounded: however many connections become dirty at once, there are no more flushers than allowed.
+func TestFlushersAreBounded(t *testing.T) {
+	const n = 100
+	group := NewGroup()
+	group.flushers.max = 2
+	handle, conns, ends := collect(t, Options{Group: group}, nil)
+	s := serve(t, listen(t), handle)
+	clients := make([]net.Conn, n)
+	targets := make([]*Conn, n)
+	for i := range clients {
+		clients[i] = rawDial(t, s.addr)
+		targets[i] = <-conns
+	}
+	f := NewText([]byte("x"))
+	for range 20 {
+		for _, c := range targets {
+			if err := c.Send(f); err != nil {
+				t.Fatal(err)
+			}
+			group.flushers.mu.Lock()
+			if r := group.flushers.running; r > 2 {
+				t.Errorf("%d flushers, want at most 2", r)
+			}
+			group.flushers.mu.Unlock()
+		}
+	}
+	for _, c := range clients {
+		readUntil(t, c, strings.Repeat("\x81\x01x", 20))
+		_ = c.Close()
+	}
+	for range n {
+		<-ends
+	}
 }

@@ -13,7 +13,9 @@ func FuzzStream(f *testing.F) {
 	for _, seed := range [][]byte{
 		masked(OpText, "hello"), masked(OpBinary, "x"), masked(OpText, "\xff"), masked(OpClose, closePayload(1000, "bye")),
 		masked(OpClose, "x"), masked(OpClose, closePayload(1005, "")), join(masked(OpPing, "p"), masked(OpPong, "p")),
-		join(fragment(OpText, "a"), masked(OpPing, ""), masked(opContinuation, "b")), []byte("\x81\x01a"), {0x81}, {},
+		join(fragment(OpText, "a"), masked(OpPing, ""), masked(opContinuation, "b")), []byte("\x81\x01a"),
+		{0x81},
+		{},
 	} {
 		f.Add(seed, uint8(3))
 	}
