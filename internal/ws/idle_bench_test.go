@@ -16,7 +16,7 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// BenchmarkIdle measures the resident memory of an idle connection: (VmRSS with 10,000 - VmRSS before) / 10,000, ten
+// BenchmarkIdle (run one case at a time, since memory once resident stays so) measures the resident memory of an idle connection: (VmRSS with 10,000 - VmRSS before) / 10,000, ten
 // seconds after the last: of clients that never said anything, and of clients that sent a message and later a pong.
 func BenchmarkIdle(b *testing.B) {
 	const conns = 10000
