@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -145,6 +146,57 @@ func TestBrokenBody(t *testing.T) {
 	newAPI(p).ServeHTTP(w, r)
 	if w.Code != http.StatusBadRequest || len(p.calls) > 0 {
 		t.Errorf("status %d, calls %q", w.Code, p.calls)
+	}
+}
+
+// TestSilentBody: who announces a body and does not send it is cut off after a while, also when the answer did not need
+// it; one that comes late but in time is no reason to.
+func TestSilentBody(t *testing.T) {
+	t.Parallel()
+	for path, status := range map[string]string{"/v1/publish/t": "400", "/v1/nothing": "404"} {
+		synctest.Test(t, func(t *testing.T) {
+			p := &fakePool{}
+			l := memnet.Listen(0)
+			srv := &http.Server{Handler: newAPI(p)}
+			go func() { _ = srv.Serve(l) }()
+			defer srv.Close()
+			nc, err := l.Dial(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := bufio.NewReader(nc)
+			exchange := func(head, body string, late time.Duration) string {
+				fmt.Fprint(nc, head)
+				time.Sleep(late)
+				fmt.Fprint(nc, body)
+				resp, err := http.ReadResponse(r, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				resp.Body.Close()
+				return resp.Status[:3]
+			}
+			const post = " HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n"
+			for range 3 { // nothing of a request's limit is left for the next
+				if got := exchange("POST /v1/publish/t"+post, "[]", bodyTimeout-time.Second); got != "204" {
+					t.Errorf("late body: %s", got)
+				}
+			}
+			time.Sleep(time.Hour)
+			if got := exchange("POST "+path+post, "[", 0); got != status {
+				t.Errorf("%s: %s, want %s", path, got, status)
+			}
+			start := time.Now()
+			if _, err := r.ReadByte(); err != io.EOF { //nolint:errorlint // It is bare.
+				t.Errorf("%s: %v, want EOF", path, err)
+			}
+			if waited := time.Since(start); waited > bodyTimeout {
+				t.Errorf("%s: cut after %v", path, waited)
+			}
+			if len(p.calls) != 3 {
+				t.Errorf("calls %q", p.calls)
+			}
+		})
 	}
 }
 

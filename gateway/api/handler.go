@@ -46,6 +46,7 @@ func NewHandler(p Pool, settings func() Settings, log *slog.Logger) *Handler {
 // ServeHTTP answers one request. Routing errors come before everything that concerns the body (protocol §6.1).
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s := h.settings()
+	limitBody(w, r)
 	if len(s.Tokens) > 0 && !authorized(r.Header["Authorization"], s.Tokens) {
 		w.Header()["Www-Authenticate"] = []string{"Bearer"}
 		h.status(w, http.StatusUnauthorized)

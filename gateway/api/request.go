@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/swindon-go/swindon/internal/jsontext"
 )
@@ -20,6 +21,17 @@ type request struct {
 
 // maxPooled is the largest body buffer that is kept for the next request, in bytes.
 const maxPooled = 64 << 10
+
+// bodyTimeout bounds the time that a body may take, from the end of the request's head on.
+const bodyTimeout = 30 * time.Second
+
+// limitBody starts the time of a request's body, if it has one. It also bounds net/http's reading of what a handler has
+// left over. A writer that knows no deadlines has no connection that could wait.
+func limitBody(w http.ResponseWriter, r *http.Request) {
+	if r.ContentLength != 0 {
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
+	}
+}
 
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
@@ -59,6 +71,7 @@ func (q *request) read(buf *bytes.Buffer, kind bodyKind) int {
 		case n > limit:
 			return http.StatusRequestEntityTooLarge
 		}
+		_ = http.NewResponseController(q.w).SetReadDeadline(time.Time{})
 	}
 	switch {
 	case kind == bodyNone && buf.Len() > 0, kind == bodyJSON && jsontext.Check(buf.Bytes()) != nil:
