@@ -73,26 +73,47 @@ func TestDrain(t *testing.T) {
 	}
 }
 
-// A request of which only a part has come is not waited for.
+// A request of which only a part has come is waited for as long as more of it comes.
 func TestDrainOfPartialHead(t *testing.T) {
 	t.Parallel()
-	r := start(t, config(), map[string]string{"*": "show"}, map[string]http.HandlerFunc{"show": show})
-	first, later := r.dial(t), r.dial(t)
+	arrived := make(chan int64, 1)
+	r := start(t, config(), map[string]string{"*": "show", "*/upload": "upload"}, map[string]http.HandlerFunc{
+		"show": show,
+		"upload": func(_ http.ResponseWriter, r *http.Request) {
+			n, _ := io.Copy(io.Discard, r.Body)
+			arrived <- n
+		},
+	})
+	first, later, silent, steady := r.dial(t), r.dial(t), r.dial(t), r.dial(t)
+	_, _ = io.WriteString(silent, "POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nab")
+	_, _ = io.WriteString(steady, "POST /upload HTTP/1.1\r\nHost: h\r\nContent-Length: 15\r\n\r\n")
 	_, _ = io.WriteString(first, "GET / HTTP/1.1\r\nHo")
 	br := bufio.NewReader(later)
 	_, _ = io.WriteString(later, "GET / HTTP/1.1\r\nHost: h\r\n\r\n")
 	read(t, br, "GET")
 	_, _ = io.WriteString(later, "GET / HT")
-	for r.group.Open() < 2 {
+	for r.group.Open() < 4 {
 		time.Sleep(time.Millisecond)
 	}
 	r.group.Close()
+	go func() { // one that is slow, but comes
+		for range 15 {
+			_, _ = io.WriteString(steady, "x")
+			time.Sleep(100 * time.Millisecond)
+		}
+	}()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
 	if err := r.Drain(ctx); err != nil {
 		t.Error(err)
 	}
-	for name, c := range map[string]io.Reader{"first": first, "later": br} {
+	if n := <-arrived; n != 15 {
+		t.Errorf("%d bytes of the slow body arrived", n)
+	}
+	if a := read(t, bufio.NewReader(steady), "POST"); a.StatusCode != 200 {
+		t.Errorf("the slow body is answered %d", a.StatusCode)
+	}
+	for name, c := range map[string]io.Reader{"first": first, "later": br, "silent": silent} {
 		if b, err := io.ReadAll(c); len(b) != 0 || err != nil && !errors.Is(err, syscall.ECONNRESET) {
 			t.Errorf("%s: got %q, %v", name, b, err)
 		}

@@ -59,6 +59,8 @@ type Conn struct {
 	closed atomic.Bool
 	repair bool                       // see RepairTargets; set before the connection is served
 	target string                     // see Target; only the serving goroutine touches it
+	bodies atomic.Uint32              // reads of request bodies, begun and ended: odd while one waits
+	waited uint32                     // bodies when Drainer looked last; odd: it waited then
 	timer  atomic.Pointer[time.Timer] // of LimitResponse; nil until it is called
 }
 
@@ -71,8 +73,16 @@ func newConn(tc *net.TCPConn, g *Group) *Conn {
 // Fresh tells whether no byte has come yet.
 func (c *Conn) Fresh() bool { return phase(c.phase.Load()) == phaseNew }
 
-// Partial tells whether a request's head has begun to come and is not complete.
-func (c *Conn) Partial() bool { return phase(c.phase.Load()) == phaseHead }
+// partial tells whether a request's head has begun to come and is not complete.
+func (c *Conn) partial() bool { return phase(c.phase.Load()) == phaseHead }
+
+// stuck tells whether the same read has been waiting for more of a request's body since it was asked last. Only Drainer
+// asks.
+func (c *Conn) stuck() bool {
+	now, before := c.bodies.Load(), c.waited
+	c.waited = now
+	return now == before && now%2 == 1
+}
 
 // Taken tells whether a handler has taken the connection over.
 func (c *Conn) Taken() bool { return phase(c.phase.Load()) == phaseTaken }
@@ -92,8 +102,17 @@ func (c *Conn) Target() (string, bool) {
 // Read reads from the socket. The first byte of a request starts the limit for its head. Empty lines before the first
 // request are dropped.
 func (c *Conn) Read(p []byte) (int, error) {
-	if len(p) < bufferSize && phase(c.phase.Load()) == phaseIdle {
-		c.beginHead() // what is missing from the buffer came with, or during, the request before
+	switch phase(c.phase.Load()) {
+	case phaseIdle:
+		if len(p) < bufferSize {
+			c.beginHead() // what is missing from the buffer came with, or during, the request before
+		}
+	case phaseRequest:
+		if len(p) > 1 { // not the one byte by which net/http sees that a client leaves
+			c.bodies.Add(1)
+			defer c.bodies.Add(1)
+		}
+		return c.TCPConn.Read(p)
 	}
 	n, err := c.TCPConn.Read(p)
 	switch phase(c.phase.Load()) {

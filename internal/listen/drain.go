@@ -8,8 +8,9 @@ import (
 	"time"
 )
 
-// headGrace is how long Drain waits for the rest of a request's head. Nothing has been promised to such a client yet.
-const headGrace = 500 * time.Millisecond
+// grace is how long Drain waits for the rest of a request's head, and how often it looks whether more of the bodies has
+// come.
+const grace = 500 * time.Millisecond
 
 // Drainer knows the connections of an http.Server and ends them without waiting for those that nobody uses. Its Track
 // is the server's ConnState. The zero value is ready; all methods may be called concurrently.
@@ -54,8 +55,8 @@ func (d *Drainer) check() {
 	}
 }
 
-// Drain closes the connections that wait for a request, shortly afterwards those whose request's head is still not
-// complete, and lets those with a request under way finish. It returns when none is left, or with the context's error. Listeners must be closed before; taken-over connections are their owners'
+// Drain closes the connections that wait for a request, shortly afterwards those whose request is not complete and does
+// not go on coming, and lets those with a request under way finish. It returns when none is left, or with the context's error. Listeners must be closed before; taken-over connections are their owners'
 // business. Afterwards the server can only be closed.
 func (d *Drainer) Drain(ctx context.Context, srv *http.Server) error {
 	srv.SetKeepAlivesEnabled(false)
@@ -67,17 +68,17 @@ func (d *Drainer) Drain(ctx context.Context, srv *http.Server) error {
 	d.check()
 	empty := d.empty
 	d.mu.Unlock()
-	grace := time.NewTimer(headGrace)
-	defer grace.Stop()
+	tick := time.NewTicker(grace)
+	defer tick.Stop()
 	for {
 		select {
 		case <-empty:
 			return nil
 		case <-ctx.Done():
 			return context.Cause(ctx)
-		case <-grace.C:
+		case <-tick.C:
 			d.mu.Lock()
-			d.closeIf((*Conn).Partial)
+			d.closeIf(func(c *Conn) bool { return c.partial() || c.stuck() })
 			d.mu.Unlock()
 		}
 	}
