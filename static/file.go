@@ -21,7 +21,7 @@ type file struct {
 }
 
 // open opens a file of any kind for reading. Opening a FIFO or a device does not wait (O_NONBLOCK), and a terminal does
-// not become ours.
+// not become ours. A regular file that nobody may read is refused to root, too.
 func (f *file) open(path string) error {
 	f.fd = -1
 	for {
@@ -38,6 +38,11 @@ func (f *file) open(path string) error {
 	if err := unix.Fstat(f.fd, &f.stat); err != nil {
 		f.close()
 		return &fs.PathError{Op: "stat", Path: path, Err: err}
+	}
+	if f.isRegular() && f.stat.Mode&0o444 == 0 {
+		// Whoever closed it to everybody did not mean to except a server that happens to run as root.
+		f.close()
+		return &fs.PathError{Op: "open", Path: path, Err: unix.EACCES}
 	}
 	return nil
 }

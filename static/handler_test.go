@@ -131,7 +131,8 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// TestForbiddenFile drops the privileges of its thread for a while, for to root no file is forbidden.
+// TestForbiddenFile drops the privileges of its thread for a while, for to root no folder is forbidden. Files that nobody
+// may read are forbidden for root as well.
 func TestForbiddenFile(t *testing.T) {
 	t.Parallel()
 	root := tree(t, map[string]string{
@@ -173,6 +174,11 @@ func TestForbiddenFile(t *testing.T) {
 			}
 		}
 	})
+	for target, accept := range map[string]string{"/static/secret.txt": "", "/static/both.txt": "", "/static/packed.txt": "gzip"} {
+		if r := get(h, target, "Accept-Encoding", accept); r.StatusCode != 403 {
+			t.Errorf("with our own rights: %s with %q: %d, want 403", target, accept, r.StatusCode)
+		}
+	}
 }
 
 func TestModes(t *testing.T) {
