@@ -122,4 +122,7 @@ func (s *Server) finish(c *client, t *Table, r *http.Request) {
 	if abort {
 		panic(http.ErrAbortHandler)
 	}
+	if !taken {
+		linger(c, r)
+	}
 }
