@@ -3,6 +3,7 @@ package edge_test
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"log/slog"
@@ -121,7 +122,14 @@ func start(t testing.TB, cfg edge.Config, text map[string]string, handlers map[s
 	}
 	r.group.Serve(r.Serve)
 	group := r.group
-	t.Cleanup(func() { group.Close(); _ = r.Close() })
+	t.Cleanup(func() {
+		group.Close()
+		// net/http lingers for half a second where it did not read all of a request.
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+		defer cancel()
+		_ = r.Drain(ctx)
+		_ = r.Close()
+	})
 	return r
 }
 
