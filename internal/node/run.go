@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"runtime"
 	"time"
 )
 
@@ -11,6 +12,11 @@ const pollInterval = time.Second
 // Run starts a node, follows its configuration, and stops it within the configured time when ctx ends. The error says
 // why it could not start; a PrivilegeError is among them.
 func Run(ctx context.Context, o Options) error {
+	floor := reserve()
+	defer runtime.KeepAlive(floor)
+	quiet, busy := context.WithCancel(ctx)
+	defer busy()
+	go giveBack(quiet)
 	n, err := New(o)
 	if err != nil {
 		return err
