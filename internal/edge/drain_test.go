@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -114,7 +115,12 @@ func TestDrainOfPartialHead(t *testing.T) {
 		t.Errorf("the slow body is answered %d", a.StatusCode)
 	}
 	for name, c := range map[string]io.Reader{"first": first, "later": br, "silent": silent} {
-		if b, err := io.ReadAll(c); len(b) != 0 || err != nil && !errors.Is(err, syscall.ECONNRESET) {
+		b, err := io.ReadAll(c)
+		if name == "silent" && strings.HasPrefix(string(b), "HTTP/1.1 200 OK\r\n") {
+			// Its handler did not want the body: whether net/http answers before or after it gives the body up is timing.
+			continue
+		}
+		if len(b) != 0 || err != nil && !errors.Is(err, syscall.ECONNRESET) {
 			t.Errorf("%s: got %q, %v", name, b, err)
 		}
 	}
