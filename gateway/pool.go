@@ -211,13 +211,14 @@ func (p *Pool) stopOnce() {
 	for _, c := range p.conns.all() {
 		c.close(closePoolStopped, reasonPoolStopped)
 	}
-	if !p.drained.Load() {
-		p.awaitEmpty(time.After(stopTimeout))
-	}
-	p.farewell()
+	// From now on nothing may be answered in the name of this node: the session pool may be configured again.
 	p.mu.Lock()
 	p.unwind()
 	p.mu.Unlock()
+	p.farewell()
+	if !p.drained.Load() {
+		p.awaitEmpty(time.After(stopTimeout))
+	}
 	p.cancel()
 	p.wg.Wait()
 	p.workers.stop()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"testing"
+	"testing/synctest"
 
 	"github.com/swindon-go/swindon/broker/memory"
 	"github.com/swindon-go/swindon/gateway"
@@ -88,4 +89,49 @@ func handshake(t *testing.T, l *memnet.Listener) *bufio.Reader {
 		t.Fatalf("handshake: %v %v", resp, err)
 	}
 	return r
+}
+
+// TestPoolComesBack: a session pool that was removed and is configured again answers for its connections alone, also
+// while the old one still waits for a client to say goodbye.
+func TestPoolComesBack(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := instant{http.Header{"Content-Type": {"application/json"}}}
+		dests := func(string) (backend.Destination, bool) { return backend.Destination{HTTP: d}, true }
+		network, s := memory.NewNetwork(0), newSetup(t)
+		other := startNodeWith(t, 2, newSetup(t), network, dests)
+		old := startNodeWith(t, 1, s, network, dests)
+		silent := open(t, old.listener, "/ws", []string{"mute: yes"})
+		synctest.Wait()
+		stopped := make(chan struct{})
+		go func() { old.pool.Stop(); close(stopped) }()
+		synctest.Wait()
+		select {
+		case <-stopped:
+			t.Fatal("the old one has not waited")
+		default:
+		}
+		back := startNodeWith(t, 1, s, network, dests)
+		c := open(t, back.listener, "/ws", nil)
+		synctest.Wait()
+		for range 100 { // two that answer race
+			if err := other.pool.Subscribe(t.Context(), names.ConnID{Node: back.id, N: 1}, "t"); err != nil {
+				t.Fatalf("its connection: %v", err)
+			}
+		}
+		if err := other.pool.Publish(t.Context(), "t", []byte("1")); err != nil {
+			t.Error(err)
+		}
+		<-stopped
+		for _, want := range []string{"101 " + gateway.Subprotocol, `["hello",{},{"user_id":"ann"}]`, `["message",{"topic":"t"},1]`, ""} {
+			if got := c.next(); got != want {
+				t.Errorf("got %q, want %q", got, want)
+			}
+		}
+		for _, want := range []string{"101 " + gateway.Subprotocol, `["hello",{},{"user_id":"ann"}]`, "close 4001 session_pool_stopped"} {
+			if got := silent.next(); got != want {
+				t.Errorf("the old client got %q, want %q", got, want)
+			}
+		}
+	})
 }
