@@ -187,7 +187,7 @@ func TestSilentBody(t *testing.T) {
 				t.Errorf("%s: %s, want %s", path, got, status)
 			}
 			start := time.Now()
-			if _, err := r.ReadByte(); err != io.EOF { //nolint:errorlint // It is bare.
+			if _, err := r.ReadByte(); err != io.EOF {
 				t.Errorf("%s: %v, want EOF", path, err)
 			}
 			if waited := time.Since(start); waited > bodyTimeout {

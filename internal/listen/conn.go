@@ -113,6 +113,7 @@ func (c *Conn) Read(p []byte) (int, error) {
 			defer c.bodies.Add(1)
 		}
 		return c.TCPConn.Read(p)
+	case phaseNew, phaseHead, phaseTaken:
 	}
 	n, err := c.TCPConn.Read(p)
 	switch phase(c.phase.Load()) {
