@@ -77,10 +77,11 @@ func TestDrain(t *testing.T) {
 // A request of which only a part has come is waited for as long as more of it comes.
 func TestDrainOfPartialHead(t *testing.T) {
 	t.Parallel()
-	arrived := make(chan int64, 1)
+	arrived, begun := make(chan int64, 1), make(chan struct{})
 	r := start(t, config(), map[string]string{"*": "show", "*/upload": "upload"}, map[string]http.HandlerFunc{
 		"show": show,
 		"upload": func(_ http.ResponseWriter, r *http.Request) {
+			close(begun)
 			n, _ := io.Copy(io.Discard, r.Body)
 			arrived <- n
 		},
@@ -96,6 +97,7 @@ func TestDrainOfPartialHead(t *testing.T) {
 	for r.group.Open() < 4 {
 		time.Sleep(time.Millisecond)
 	}
+	<-begun
 	r.group.Close()
 	go func() { // one that is slow, but comes
 		for range 15 {
