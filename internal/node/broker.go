@@ -2,7 +2,6 @@ package node
 
 import (
 	"context"
-	"time"
 
 	"github.com/swindon-go/swindon/broker"
 	"github.com/swindon-go/swindon/gateway"
@@ -65,13 +64,4 @@ func (r requester) Request(ctx context.Context, lane port.Lane, m port.Message) 
 		return port.Message{}, port.ErrUnavailable
 	}
 	return b.Request(ctx, lane, m)
-}
-
-// Start sends over NATS and does not wait.
-func (r requester) Start(lane port.Lane, m port.Message, deadline time.Time, done func(port.Message, error)) error {
-	b := r.n.broker.Load()
-	if b == nil {
-		return port.ErrUnavailable
-	}
-	return b.Start(lane, m, deadline, done)
 }
