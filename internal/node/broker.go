@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"time"
 
 	"github.com/swindon-go/swindon/broker"
 	"github.com/swindon-go/swindon/gateway"
@@ -23,6 +24,7 @@ func (n *Node) startBroker(ctx context.Context, cfg *config.Config) error {
 	pools, subjects := natsNeeds(cfg)
 	b, err := broker.Open(ctx, cfg.NATS, broker.Deps{
 		Log: n.module("broker"), Metrics: n.registry, Node: n.id, Mesh: cfg.Replication, Pools: pools, Subjects: subjects,
+		OnGap: newGaps(n.module("broker"), time.Now).report,
 	})
 	if err != nil {
 		return err
