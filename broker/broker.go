@@ -103,6 +103,17 @@ func (b *Broker) Request(ctx context.Context, lane port.Lane, m port.Message) (p
 	return b.calls.request(ctx, m)
 }
 
+// Start sends m on a lane and does not wait: done is called exactly once with the first answer or an error of Request,
+// on a goroutine that it must not block, perhaps before Start has returned, and never from within it. A deadline is
+// noticed a little late. When Start returns an error, nothing was sent and done is not called. m.Header and m.Data may
+// be reused when it returns.
+func (b *Broker) Start(lane port.Lane, m port.Message, deadline time.Time, done func(port.Message, error)) error {
+	if lane == port.LaneOrdered {
+		return b.bus.start(m, deadline, done)
+	}
+	return b.calls.start(m, deadline, done)
+}
+
 // Intake subscribes to all subjects on the bus and hands what arrives, in the order of arrival, to handle, one by one.
 // When it returns, the interest is known to the server, unless NATS is away: then it is before Up is true again.
 // The function must not block for long, or the newest messages are dropped and OnGap is called; stop must not be called

@@ -77,7 +77,7 @@ type subscription struct {
 	sub  *nats.Subscription // guarded by link.mu
 }
 
-// newLink prepares a link; start lets it go. The target says where to connect and as whom.
+// newLink prepares a link; open lets it go. The target says where to connect and as whom.
 func newLink(lane port.Lane, urls []string, target []nats.Option, b *Broker) *link {
 	prefix := inboxRoot + "." + rand.Text()[:16] + "." + lane.String()
 	l := &link{
@@ -121,21 +121,28 @@ func newLink(lane port.Lane, urls []string, target []nats.Option, b *Broker) *li
 	return l
 }
 
-func (l *link) start() {
+func (l *link) open() {
 	l.m.up.WithLabelValues(l.lane.String()).Set(0)
 	l.m.disconnects.WithLabelValues(l.lane.String())
 	l.m.rebuilds.WithLabelValues(l.lane.String())
 	l.wg.Go(l.keep)
-	l.wg.Go(func() {
-		for {
-			select {
-			case m := <-l.answers:
-				l.replies.deliver(m)
-			case <-l.ctx.Done():
-				return
-			}
+	l.wg.Go(l.hear)
+}
+
+// hear hands the answers to their requests.
+func (l *link) hear() {
+	for {
+		select {
+		case m := <-l.answers:
+			l.replies.deliver(m)
+		case <-l.ctx.Done():
+			return
 		}
-	})
+		// What else has come: to look at one channel is cheaper than to wait at two.
+		for range len(l.answers) {
+			l.replies.deliver(<-l.answers)
+		}
+	}
 }
 
 // stop closes the connection; requests under way end.

@@ -39,8 +39,8 @@ func Open(ctx context.Context, cfg Config, deps Deps) (*Broker, error) {
 	b.stores = newStores(b, names.Prefix(cfg.Prefix))
 	b.bus.inspect = b.checkPayload
 	b.calls.onUp = b.stores.wake
-	b.bus.start()
-	b.calls.start()
+	b.bus.open()
+	b.calls.open()
 	if err := b.awaitStart(ctx); err != nil {
 		b.Close(context.WithoutCancel(ctx))
 		return nil, err

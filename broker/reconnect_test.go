@@ -79,10 +79,19 @@ func TestReconnect(t *testing.T) {
 		underWay <- err
 	}()
 	<-asked
+	ended := make(chan error, 10)
+	done := func(_ port.Message, err error) { ended <- err }
+	if err := other.Start(port.LaneCalls, port.Message{Subject: "sw.main.api.x"}, time.Now().Add(time.Hour), done); err != nil {
+		t.Fatal(err)
+	}
+	<-asked
 	srv.Shutdown()
 	srv.WaitForShutdown()
 	if err := <-underWay; !errors.Is(err, port.ErrTimeout) {
 		t.Errorf("request under way: %v", err)
+	}
+	if err := <-ended; !errors.Is(err, port.ErrTimeout) {
+		t.Errorf("started request under way: %v", err)
 	}
 	awaitBoth(t, b, false)
 	awaitBoth(t, other, false)
@@ -98,6 +107,10 @@ func TestReconnect(t *testing.T) {
 	for _, lane := range []port.Lane{port.LaneCalls, port.LaneOrdered} {
 		if _, err := other.Request(ctx(t), lane, port.Message{Subject: "sw.main.api.x"}); !errors.Is(err, port.ErrUnavailable) {
 			t.Errorf("Request while away: %v", err)
+		}
+		err := other.Start(lane, port.Message{Subject: "sw.main.api.x"}, time.Now().Add(time.Hour), done)
+		if !errors.Is(err, port.ErrUnavailable) {
+			t.Errorf("Start while away: %v", err)
 		}
 	}
 	// What is subscribed to meanwhile counts too.
@@ -130,7 +143,7 @@ func TestReconnect(t *testing.T) {
 	if err := b.Publish(port.Message{Subject: m.Reply}); err != nil {
 		t.Error(err)
 	}
-	if len(asked) > 0 || len(heard) > 0 {
+	if len(asked) > 0 || len(heard) > 0 || len(ended) > 0 {
 		t.Error("something from the time away was kept")
 	}
 	// Each of the two connections was a gap.

@@ -9,12 +9,13 @@ import (
 	"github.com/swindon-go/swindon/internal/port"
 )
 
-// Bus is what the suite holds an implementation to; it equals gateway.Bus.
+// Bus is what the suite holds an implementation to: gateway.Bus and backend.Requester.
 type Bus interface {
 	Up() bool
 	Publish(m port.Message) error
 	Flush(ctx context.Context) error
 	Request(ctx context.Context, lane port.Lane, m port.Message) (port.Message, error)
+	Start(lane port.Lane, m port.Message, deadline time.Time, done func(port.Message, error)) error
 	Intake(subjects []string, handle func(port.Message)) (stop func(), err error)
 	Serve(subject, queue string, handle func(port.Message)) (stop func(), err error)
 	MaxPayload() int64
@@ -47,6 +48,9 @@ func Run(t *testing.T, setup Setup) {
 		"Timeout":        testTimeout,
 		"LateAnswer":     testLateAnswer,
 		"SlowHandler":    testSlowHandler,
+		"Start":          testStart,
+		"StartFails":     testStartFails,
+		"StartDeadline":  testStartDeadline,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

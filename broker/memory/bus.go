@@ -69,6 +69,9 @@ func (b *Bus) check(m port.Message) error {
 func own(m port.Message) port.Message {
 	m.Data = bytes.Clone(m.Data)
 	m.Header = maps.Clone(m.Header)
+	for name, values := range m.Header {
+		m.Header[name] = slices.Clone(values)
+	}
 	return m
 }
 
@@ -98,32 +101,55 @@ func (b *Bus) Request(ctx context.Context, lane port.Lane, m port.Message) (port
 	if err := ctx.Err(); err != nil {
 		return port.Message{}, ended(err)
 	}
-	b.net.mu.Lock()
-	if err := b.check(m); err != nil {
-		b.net.mu.Unlock()
+	ch := make(chan answer, 1)
+	reply, err := b.ask(lane, m, func(a answer) { ch <- a })
+	if err != nil {
 		return port.Message{}, err
 	}
-	m = own(m)
-	var w *waiter
-	m.Reply, w = b.net.newInbox(b)
-	if b.drop == nil || !b.drop(m) {
-		b.sendRequest(lane, m)
-	}
-	b.net.mu.Unlock()
 	select {
-	case a := <-w.ch:
+	case a := <-ch:
 		return a.m, a.err
 	case <-ctx.Done():
 	}
 	b.net.mu.Lock()
 	defer b.net.mu.Unlock()
-	delete(b.net.waiting, m.Reply)
+	delete(b.net.waiting, reply)
 	select {
-	case a := <-w.ch:
+	case a := <-ch:
 		return a.m, a.err
 	default:
 		return port.Message{}, ended(ctx.Err())
 	}
+}
+
+// Start sends m on a lane and does not wait: done is called exactly once with the first answer or an error of Request,
+// on a goroutine of its own, unless Start returns an error.
+func (b *Bus) Start(lane port.Lane, m port.Message, deadline time.Time, done func(port.Message, error)) error {
+	reply, err := b.ask(lane, m, func(a answer) { go done(a.m, a.err) })
+	if err != nil {
+		return err
+	}
+	time.AfterFunc(time.Until(deadline), func() {
+		b.net.mu.Lock()
+		defer b.net.mu.Unlock()
+		b.net.fail(reply, port.ErrTimeout)
+	})
+	return nil
+}
+
+// ask sends a request whose one answer take gets with net.mu held.
+func (b *Bus) ask(lane port.Lane, m port.Message, take func(answer)) (reply string, err error) {
+	b.net.mu.Lock()
+	defer b.net.mu.Unlock()
+	if err := b.check(m); err != nil {
+		return "", err
+	}
+	m = own(m)
+	m.Reply = b.net.newInbox(b, take)
+	if b.drop == nil || !b.drop(m) {
+		b.sendRequest(lane, m)
+	}
+	return m.Reply, nil
 }
 
 // sendRequest puts a request on its way. The caller holds net.mu.
@@ -154,7 +180,7 @@ func (b *Bus) sendRequest(lane port.Lane, m port.Message) {
 func (n *Network) fail(reply string, err error) {
 	if w := n.waiting[reply]; w != nil {
 		delete(n.waiting, reply)
-		w.ch <- answer{err: err}
+		w.take(answer{err: err})
 	}
 }
 

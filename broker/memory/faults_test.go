@@ -64,10 +64,21 @@ func TestDown(t *testing.T) {
 			_, err := p.a.Request(t.Context(), port.LaneCalls, port.Message{Subject: "sw.main.api.x"})
 			underWay <- err
 		}()
+		ended := make(chan error, 10)
+		done := func(_ port.Message, err error) { ended <- err }
+		if err := p.a.Start(port.LaneCalls, port.Message{Subject: "sw.main.api.x"}, time.Now().Add(time.Hour), done); err != nil {
+			t.Fatal(err)
+		}
 		synctest.Wait()
 		p.a.SetDown(true)
 		if err := <-underWay; !errors.Is(err, port.ErrTimeout) {
 			t.Errorf("request under way: %v", err)
+		}
+		if err := <-ended; !errors.Is(err, port.ErrTimeout) {
+			t.Errorf("started request under way: %v", err)
+		}
+		if err := p.a.Start(port.LaneCalls, port.Message{Subject: "sw.main.api.x"}, time.Now(), done); !errors.Is(err, port.ErrUnavailable) {
+			t.Errorf("Start: %v", err)
 		}
 		if p.a.Up() || !p.b.Up() {
 			t.Errorf("up: %v, %v", p.a.Up(), p.b.Up())

@@ -34,8 +34,8 @@ type subscription struct {
 
 // waiter is one request under way. It takes exactly one value, from whoever removed it from Network.waiting.
 type waiter struct {
-	bus *Bus
-	ch  chan answer
+	bus  *Bus
+	take func(answer) // called with Network.mu held
 }
 
 type answer struct {
@@ -61,7 +61,7 @@ func (n *Network) route(from *Bus, lane port.Lane, m port.Message) int {
 			return 0
 		}
 		delete(n.waiting, m.Subject)
-		w.ch <- answer{m: m}
+		w.take(answer{m: m})
 		return 1
 	}
 	got := 0
@@ -88,12 +88,11 @@ func (n *Network) route(from *Bus, lane port.Lane, m port.Message) int {
 }
 
 // newInbox registers a request of a node. The caller holds mu.
-func (n *Network) newInbox(b *Bus) (string, *waiter) {
+func (n *Network) newInbox(b *Bus, take func(answer)) string {
 	n.inboxes++
 	subject := "_INBOX_memory." + strconv.FormatUint(n.inboxes, 10)
-	w := &waiter{bus: b, ch: make(chan answer, 1)}
-	n.waiting[subject] = w
-	return subject, w
+	n.waiting[subject] = &waiter{bus: b, take: take}
+	return subject
 }
 
 // match tells whether a subject fits a pattern with the wildcards * and >.
