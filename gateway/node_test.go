@@ -35,6 +35,7 @@ type node struct {
 
 // setup is what a test may want otherwise than usual.
 type setup struct {
+	log     slog.Handler // nil: discard
 	name    names.Pool
 	next    func() uint64
 	pool    gateway.Config
@@ -106,6 +107,9 @@ func startNodeWith(tb testing.TB, n int, s *setup, network *memory.Network, dest
 		next = func() uint64 { return conns.Add(1) - 1 }
 	}
 	log := slog.New(slog.DiscardHandler)
+	if s.log != nil {
+		log = slog.New(s.log)
+	}
 	nd.pool, err = gateway.NewPool(s.name, s.pool, gateway.Deps{
 		Node:         nd.id,
 		NextConn:     next,

@@ -30,6 +30,29 @@ func (f requestFunc) Request(ctx context.Context, lane port.Lane, m port.Message
 	return f(ctx, m)
 }
 
+func (f requestFunc) Start(lane port.Lane, m port.Message, _ time.Time, done func(port.Message, error)) error {
+	if lane != port.LaneCalls {
+		return errors.New("wrong lane")
+	}
+	reply, err := f(context.Background(), m)
+	if errors.Is(err, port.ErrTooLarge) || errors.Is(err, port.ErrUnavailable) {
+		return err
+	}
+	go done(reply, err)
+	return nil
+}
+
+// call makes a call and waits for its result.
+func (c *Caller) call(t *testing.T, ctx context.Context, q *CallRequest) Result {
+	t.Helper()
+	answer := make(chan Answer, 1)
+	r, ended := c.Call(ctx, names.Destination{Name: "d", Path: "/"}, LevelLatest, q, func(a Answer) { answer <- a })
+	if !ended {
+		r = (<-answer).Result(ctx)
+	}
+	return r
+}
+
 var conn = names.ConnID{Node: "0123456789abcdefghijklmnopqrstuv", N: 7}
 
 func caller(t *testing.T, d Destination) *Caller {
@@ -101,7 +124,7 @@ func TestLeavingIsTheCause(t *testing.T) {
 	})}
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(left)
-	r := caller(t, d).Call(ctx, names.Destination{Name: "d", Path: "/"}, LevelLatest, &CallRequest{Method: "m", Conn: conn})
+	r := caller(t, d).call(t, ctx, &CallRequest{Method: "m", Conn: conn})
 	if !errors.Is(r.Cause, left) {
 		t.Errorf("cause of the call: %v", r.Cause)
 	}
@@ -117,16 +140,15 @@ func TestTooLarge(t *testing.T) {
 	n := NewNATS("d", DefaultNATSConfig(), requestFunc(func(context.Context, port.Message) (port.Message, error) {
 		return port.Message{}, port.ErrTooLarge
 	}))
-	dest := names.Destination{Name: "d", Path: "/"}
 	q := &CallRequest{Method: "m", Conn: conn, Authorization: LevelLatest.Scheme() + "x"}
-	r := caller(t, Destination{NATS: n}).Call(t.Context(), dest, LevelLatest, q)
+	r := caller(t, Destination{NATS: n}).call(t, t.Context(), q)
 	if r.Kind != KindHTTPError || r.Status != 413 || string(r.Data) != "null" {
 		t.Errorf("a request that is too large for NATS: %+v", r)
 	}
 	d := Destination{HTTP: destFunc(func(context.Context, *port.Call) (port.Reply, error) {
 		return port.Reply{}, port.ErrTooLarge
 	})}
-	if r = caller(t, d).Call(t.Context(), dest, LevelLatest, q); r.Status != 500 {
+	if r = caller(t, d).call(t, t.Context(), q); r.Status != 500 {
 		t.Errorf("a reply that is too large: %+v", r)
 	}
 	if n.InFlight() != 0 {
@@ -148,7 +170,7 @@ func TestRetryTimes(t *testing.T) {
 			attempts = append(attempts, m.Header.Get(port.HeaderAttempt))
 			return port.Message{}, port.ErrNoResponders
 		}))
-		r := caller(t, Destination{NATS: n}).Call(t.Context(), names.Destination{Name: "d"}, LevelLatest,
+		r := caller(t, Destination{NATS: n}).call(t, t.Context(),
 			&CallRequest{Method: "m", Conn: conn, RequestID: "1"})
 		if r.Kind != KindHTTPError || r.Status != 503 || !errors.Is(r.Cause, port.ErrNoResponders) {
 			t.Errorf("result %+v", r)

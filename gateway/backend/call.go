@@ -57,8 +57,10 @@ type CallRequest struct {
 	Authorization string
 	// RequestID is the client's, as text: decimal for an integer.
 	RequestID string
-	// Body is the whole body of the request. It must not change until Call has returned.
+	// Body is the whole body of the request.
 	Body []byte
+	// BeforeWait, which may be nil, is called when Call is about to wait for a backend.
+	BeforeWait func()
 }
 
 // id is the request id towards the backend.
@@ -69,14 +71,23 @@ func (q *CallRequest) id() string {
 	return string(append(b, q.RequestID...))
 }
 
-// Call makes a client's call. When ctx ends, the call to the backend is given up.
-func (c *Caller) Call(ctx context.Context, dest names.Destination, level Level, q *CallRequest) Result {
+// Call makes a client's call, and waits for the result when the backend is asked over HTTP; when ctx ends, the call to
+// the backend is given up. Over NATS nobody waits: ended is false, and done is called exactly once with the answer, on a
+// goroutine that it must not block, perhaps before Call has returned, but never from within it. Neither q nor its Body
+// may be changed until there is a result or the answer was dropped.
+func (c *Caller) Call(ctx context.Context, dest names.Destination, level Level, q *CallRequest, done func(Answer)) (r Result, ended bool) {
 	d, err := c.find(dest.Name)
 	if err != nil {
-		return Result{Kind: KindInternalError, Data: unexpectedPool, Cause: err}
+		return Result{Kind: KindInternalError, Data: unexpectedPool, Cause: err}, true
 	}
 	if d.NATS != nil {
-		return c.callNATS(ctx, d.NATS, level, q)
+		if err := c.start(d.NATS, level, q, done); err != nil {
+			return failed(err), true
+		}
+		return Result{}, false
+	}
+	if q.BeforeWait != nil {
+		q.BeforeWait()
 	}
 	call := port.Call{
 		Path:      dest.Prefix() + "/" + q.Method.Path(),
@@ -86,35 +97,12 @@ func (c *Caller) Call(ctx context.Context, dest names.Destination, level Level, 
 	}
 	reply, err := d.HTTP.Call(ctx, &call)
 	if err != nil {
-		r := failed(causeOf(ctx, err))
-		r.Backend = reply.Backend
-		return r
+		r = failed(causeOf(ctx, err))
+	} else {
+		r = meaning(reply.Status, reply.Body, level.Weak() || jsontext.IsMediaType(reply.Header["Content-Type"]))
 	}
-	r := meaning(reply.Status, reply.Body, level.Weak() || jsontext.IsMediaType(reply.Header["Content-Type"]))
 	r.Backend = reply.Backend
-	return r
-}
-
-func (c *Caller) callNATS(ctx context.Context, n *NATS, level Level, q *CallRequest) Result {
-	subject, ok := n.callSubject(c.space, q.Method)
-	if !ok {
-		return Result{Kind: KindHTTPError, Status: 404, Data: null, Cause: errors.New("method cannot be called over NATS")}
-	}
-	reply, err := n.request(ctx, subject, sender{
-		conn:      q.Conn.String(),
-		user:      string(q.User),
-		auth:      q.Authorization[min(len(level.Scheme()), len(q.Authorization)):],
-		requestID: q.id(),
-	}, q.Body)
-	if err != nil {
-		return failed(err)
-	}
-	if status, bad := serviceError(reply); bad {
-		r := meaning(status, reply.Data, true)
-		r.Cause = fmt.Errorf("%w: %s", r.Cause, reply.Header.Get(port.HeaderError))
-		return r
-	}
-	return meaning(200, reply.Data, true)
+	return r, true
 }
 
 // The data of internal_error frames.
@@ -134,6 +122,8 @@ func failed(err error) Result {
 		return Result{Kind: KindHTTPError, Status: 503, Data: null, Cause: err}
 	case errors.Is(err, errRequestTooLarge):
 		return Result{Kind: KindHTTPError, Status: 413, Data: null, Cause: err}
+	case errors.Is(err, errNotOnNATS):
+		return Result{Kind: KindHTTPError, Status: 404, Data: null, Cause: err}
 	}
 	return Result{Kind: KindHTTPError, Status: 500, Data: null, Cause: err}
 }

@@ -3,6 +3,7 @@ package backend
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/swindon-go/swindon/internal/names"
 	"github.com/swindon-go/swindon/internal/port"
@@ -16,10 +17,15 @@ type HTTPDestination interface {
 	Call(ctx context.Context, c *port.Call) (port.Reply, error)
 }
 
-// Requester sends one request over NATS and waits for its one reply. Errors: port.ErrNoResponders, port.ErrUnavailable,
-// port.ErrTooLarge, port.ErrTimeout or the context's.
+// Requester sends requests over NATS. Errors: port.ErrNoResponders, port.ErrUnavailable, port.ErrTooLarge,
+// port.ErrTimeout or the context's.
 type Requester interface {
+	// Request waits for the one reply.
 	Request(ctx context.Context, lane port.Lane, m port.Message) (port.Message, error)
+	// Start does not wait: done is called exactly once with the reply or an error, on a goroutine that it must not
+	// block, perhaps before Start has returned, but never from within it. When Start returns an error, done is not
+	// called. m.Header and m.Data may be changed when it returns.
+	Start(lane port.Lane, m port.Message, deadline time.Time, done func(port.Message, error)) error
 }
 
 // Destination is where a name in message-handlers or inactivity-handlers leads. Exactly one field is set.

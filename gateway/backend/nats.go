@@ -48,37 +48,51 @@ type sender struct {
 	conn, user, auth, requestID string
 }
 
+// enter takes a place among the requests in flight, which is given back by counting inFlight down.
+func (n *NATS) enter(cfg *NATSConfig) bool {
+	if n.inFlight.Add(1) > int64(cfg.MaxInFlight) {
+		n.inFlight.Add(-1)
+		return false
+	}
+	return true
+}
+
+// attempts is one request that is sent until somebody gets it. The message has no header yet.
+type attempts struct {
+	message         port.Message
+	who             sender
+	start, deadline time.Time
+	patience        time.Duration // with nobody there
+}
+
 // request sends one request, again while nobody listens, until no-responders-timeout. A timeout is never repeated: the
 // backend may have got the request (decision D14).
 func (n *NATS) request(ctx context.Context, subject string, who sender, body []byte) (port.Message, error) {
 	cfg := n.cfg.Load()
-	if n.inFlight.Add(1) > int64(cfg.MaxInFlight) {
-		n.inFlight.Add(-1)
+	if !n.enter(cfg) {
 		return port.Message{}, port.ErrQueueFull
 	}
 	defer n.inFlight.Add(-1)
 	start := time.Now()
-	deadline := start.Add(cfg.MaxRequestTimeout)
-	ctx, cancel := context.WithDeadlineCause(ctx, deadline, port.ErrTimeout)
+	a := attempts{
+		port.Message{Subject: subject, Data: body}, who, start, start.Add(cfg.MaxRequestTimeout), cfg.NoRespondersTimeout,
+	}
+	inTime, cancel := context.WithDeadlineCause(ctx, a.deadline, port.ErrTimeout)
 	defer cancel()
-	m := port.Message{Subject: subject, Header: who.header(deadline), Data: body}
+	reply, err := n.send(inTime, a, 1)
+	if errors.Is(err, port.ErrNoResponders) {
+		return n.again(ctx, a, err)
+	}
+	return reply, err
+}
+
+// again goes on with a request that nobody got at first; err says so.
+func (n *NATS) again(ctx context.Context, a attempts, err error) (port.Message, error) {
+	ctx, cancel := context.WithDeadlineCause(ctx, a.deadline, port.ErrTimeout)
+	defer cancel()
 	wait := firstRetry
-	for attempt := 1; ; attempt++ {
-		if attempt > 1 {
-			m.Header = who.header(deadline)
-			m.Header[port.HeaderAttempt] = []string{strconv.Itoa(attempt)}
-		}
-		reply, err := n.req.Request(ctx, port.LaneCalls, m)
-		if err == nil {
-			return reply, nil
-		}
-		if errors.Is(err, port.ErrTooLarge) {
-			return port.Message{}, errRequestTooLarge
-		}
-		if !errors.Is(err, port.ErrNoResponders) {
-			return port.Message{}, causeOf(ctx, err)
-		}
-		left := cfg.NoRespondersTimeout - time.Since(start)
+	for attempt := 2; ; attempt++ {
+		left := a.patience - time.Since(a.start)
 		if left <= 0 {
 			return port.Message{}, err
 		}
@@ -86,25 +100,68 @@ func (n *NATS) request(ctx context.Context, subject string, who sender, body []b
 			return port.Message{}, causeOf(ctx, err)
 		}
 		wait = min(2*wait, lastRetry)
+		var reply port.Message
+		if reply, err = n.send(ctx, a, attempt); !errors.Is(err, port.ErrNoResponders) {
+			return reply, err
+		}
 	}
 }
 
-// header builds the headers of a request. The map and the one array behind all its values are new for each attempt,
-// since whoever carries a message may keep them.
-func (s sender) header(deadline time.Time) port.Header {
-	v := []string{
-		"application/json", strconv.FormatInt(deadline.UnixMilli(), 10), "1", s.conn, s.user, s.auth, s.requestID,
+// send makes one attempt.
+func (n *NATS) send(ctx context.Context, a attempts, attempt int) (port.Message, error) {
+	a.message.Header, _ = a.who.header(strconv.FormatInt(a.deadline.UnixMilli(), 10))
+	if attempt > 1 {
+		a.message.Header[port.HeaderAttempt] = []string{strconv.Itoa(attempt)}
 	}
-	h := make(port.Header, len(v))
+	reply, err := n.req.Request(ctx, port.LaneCalls, a.message)
+	switch {
+	case err == nil:
+		return reply, nil
+	case errors.Is(err, port.ErrTooLarge), errors.Is(err, port.ErrNoResponders):
+		return port.Message{}, notSent(err)
+	}
+	return port.Message{}, causeOf(ctx, err)
+}
+
+// notSent tells a request that NATS will not carry from a reply that is too large.
+func notSent(err error) error {
+	if errors.Is(err, port.ErrTooLarge) {
+		return errRequestTooLarge
+	}
+	return err
+}
+
+// complete tells whether no value is left out.
+func (s sender) complete() bool {
+	return s.conn != "" && s.user != "" && s.auth != "" && s.requestID != ""
+}
+
+// Places of the values that change with each request.
+const (
+	valueDeadline = 1
+	valueSender   = 3 // conn, user, auth, requestID
+)
+
+// header builds the headers of a first attempt. All its values share one array: as long as the sender is complete, set
+// makes the headers of another request of it.
+func (s sender) header(deadline string) (h port.Header, values []string) {
+	v := []string{"application/json", deadline, "1", s.conn, s.user, s.auth, s.requestID}
+	h = make(port.Header, len(v))
 	h["Content-Type"] = v[0:1:1]
-	h[port.HeaderDeadline] = v[1:2:2]
+	h[port.HeaderDeadline] = v[valueDeadline : valueDeadline+1 : valueDeadline+1]
 	h[port.HeaderAttempt] = v[2:3:3]
 	for i, name := range [...]string{port.HeaderConn, port.HeaderUser, port.HeaderAuth, port.HeaderRequestID} {
-		if i += 3; v[i] != "" {
+		if i += valueSender; v[i] != "" {
 			h[name] = v[i : i+1 : i+1]
 		}
 	}
-	return h
+	return h, v
+}
+
+// set changes the values of complete headers.
+func (s sender) set(values []string, deadline string) {
+	values[valueDeadline] = deadline
+	copy(values[valueSender:], []string{s.conn, s.user, s.auth, s.requestID})
 }
 
 func pause(ctx context.Context, d time.Duration) error {

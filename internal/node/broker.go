@@ -67,3 +67,12 @@ func (r requester) Request(ctx context.Context, lane port.Lane, m port.Message) 
 	}
 	return b.Request(ctx, lane, m)
 }
+
+// Start sends over NATS and does not wait.
+func (r requester) Start(lane port.Lane, m port.Message, deadline time.Time, done func(port.Message, error)) error {
+	b := r.n.broker.Load()
+	if b == nil {
+		return port.ErrUnavailable
+	}
+	return b.Start(lane, m, deadline, done)
+}

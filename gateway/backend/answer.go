@@ -1,0 +1,129 @@
+package backend
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/swindon-go/swindon/internal/port"
+)
+
+// errNotOnNATS says that a method's name cannot be a NATS subject (404, decision D3).
+var errNotOnNATS = errors.New("method cannot be called over NATS")
+
+// Answer is what came of a call over NATS, before it is looked at. Either Result or Drop must be called, once.
+type Answer struct {
+	request *request
+	message port.Message
+	err     error
+}
+
+// request is a call over NATS under way. It is used again after its end.
+type request struct {
+	dest     *NATS
+	subject  string
+	who      sender
+	body     []byte
+	start    time.Time
+	deadline time.Time
+	patience time.Duration
+	done     func(Answer)
+	// header and values belong together, as sender.header makes them.
+	header port.Header
+	values []string
+	// answered is take, made once.
+	answered func(port.Message, error)
+}
+
+var requests = sync.Pool{New: func() any {
+	r := &request{}
+	r.answered = r.take
+	return r
+}}
+
+// start begins a call. An error means that it has ended.
+func (c *Caller) start(n *NATS, level Level, q *CallRequest, done func(Answer)) error {
+	subject, ok := n.callSubject(c.space, q.Method)
+	if !ok {
+		return errNotOnNATS
+	}
+	cfg := n.cfg.Load()
+	if !n.enter(cfg) {
+		return port.ErrQueueFull
+	}
+	r := requests.Get().(*request)
+	r.dest, r.subject, r.body, r.done = n, subject, q.Body, done
+	r.start = time.Now()
+	r.deadline, r.patience = r.start.Add(cfg.MaxRequestTimeout), cfg.NoRespondersTimeout
+	// One string holds all that is new in each call.
+	b := make([]byte, 0, 128)
+	b = q.Conn.AppendTo(b)
+	conn := len(b)
+	b = append(b, '-')
+	b = append(b, q.RequestID...)
+	id := len(b)
+	text := string(strconv.AppendInt(b, r.deadline.UnixMilli(), 10))
+	r.who = sender{
+		conn: text[:conn], user: string(q.User), requestID: text[:id],
+		auth: q.Authorization[min(len(level.Scheme()), len(q.Authorization)):],
+	}
+	if r.values != nil && r.who.complete() {
+		r.who.set(r.values, text[id:])
+	} else {
+		r.header, r.values = r.who.header(text[id:])
+	}
+	m := port.Message{Subject: subject, Header: r.header, Data: q.Body}
+	if err := n.req.Start(port.LaneCalls, m, r.deadline, r.answered); err != nil {
+		r.leave()
+		return notSent(err)
+	}
+	return nil
+}
+
+func (r *request) take(m port.Message, err error) { r.done(Answer{r, m, err}) }
+
+// leave ends a request.
+func (r *request) leave() {
+	r.dest.inFlight.Add(-1)
+	if !r.who.complete() {
+		r.header, r.values = nil, nil
+	}
+	r.dest, r.done, r.body, r.who, r.subject = nil, nil, nil, sender{}, ""
+	requests.Put(r)
+}
+
+// slowReply is the size of a reply from which on the check of its JSON takes time, in bytes.
+const slowReply = 64 << 10
+
+// Slow tells whether Result may wait or take long.
+func (a Answer) Slow() bool {
+	return len(a.message.Data) > slowReply || errors.Is(a.err, port.ErrNoResponders)
+}
+
+// Drop ends a call whose result nobody wants.
+func (a Answer) Drop() { a.request.leave() }
+
+// Result is the outcome of the call. When nobody got it, it is made again until somebody does or the time is over;
+// when ctx ends it is given up.
+func (a Answer) Result(ctx context.Context) Result {
+	r := a.request
+	defer r.leave()
+	if errors.Is(a.err, port.ErrNoResponders) {
+		a.message, a.err = r.dest.again(ctx, attempts{
+			port.Message{Subject: r.subject, Data: r.body}, r.who, r.start, r.deadline, r.patience,
+		}, a.err)
+	}
+	if a.err != nil {
+		return failed(a.err)
+	}
+	status, bad := serviceError(a.message)
+	if !bad {
+		return meaning(200, a.message.Data, true)
+	}
+	result := meaning(status, a.message.Data, true)
+	result.Cause = fmt.Errorf("%w: %s", result.Cause, a.message.Header.Get(port.HeaderError))
+	return result
+}
