@@ -55,3 +55,14 @@ func checkKey(key string) error {
 	}
 	return nil
 }
+
+// Filter is the wildcard of some keys' subjects; pattern has tokens as a key, or "*", or ">" at its end.
+func (b Bucket) Filter(pattern string) string { return "$KV." + string(b) + "." + pattern }
+
+// KeyOf is the key that a value's subject names; false when it is none of this bucket.
+func (b Bucket) KeyOf(subject string) (string, bool) {
+	return strings.CutPrefix(subject, "$KV."+string(b)+".")
+}
+
+// AnyDirectGet is where several values are asked for at once, of any replica.
+func (b Bucket) AnyDirectGet() string { return "$JS.API.DIRECT.GET." + b.Stream() }

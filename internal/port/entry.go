@@ -8,3 +8,16 @@ type Entry struct {
 	// may be the revision of the deletion.
 	Revision uint64
 }
+
+// Change is one key with what the store holds under it.
+type Change struct {
+	Key string
+	Entry
+}
+
+// Page is a piece of a store's keys, in the order of their last change.
+type Page struct {
+	Changes []Change
+	// More is the number of keys behind the page's last.
+	More uint64
+}
