@@ -192,6 +192,7 @@ func (l *link) lost(err error) {
 		l.log.Warn("nats connection lost", "err", err)
 	}
 	l.replies.fail()
+	l.gathers.fail()
 }
 
 // asyncError takes what the server or the library complains about outside of any call of ours.

@@ -48,6 +48,7 @@ type link struct {
 	onUp    func()
 	replies *replies
 	answers chan *nats.Msg
+	gathers *gathers
 
 	conn       atomic.Pointer[nats.Conn] // nil before the first try
 	up         atomic.Bool               // connected and all interest known; written under mu
@@ -86,6 +87,7 @@ func newLink(lane port.Lane, urls []string, target []nats.Option, b *Broker) *li
 		onUp:    func() {},
 		replies: newReplies(prefix + ".q."),
 		answers: make(chan *nats.Msg, intakeChan),
+		gathers: newGathers(prefix+".g.", b.m),
 		kick:    make(chan struct{}, 1),
 		subs:    map[*subscription]struct{}{},
 		changed: make(chan struct{}),
@@ -118,6 +120,7 @@ func newLink(lane port.Lane, urls []string, target []nats.Option, b *Broker) *li
 		l.options = append(l.options, nats.NoEcho())
 	}
 	l.subs[&subscription{subject: l.replies.prefix + "*", ch: l.answers, link: l}] = struct{}{}
+	l.subs[&subscription{subject: l.gathers.prefix + "*", ch: l.gathers.answers, link: l}] = struct{}{}
 	return l
 }
 
@@ -127,6 +130,7 @@ func (l *link) open() {
 	l.m.rebuilds.WithLabelValues(l.lane.String())
 	l.wg.Go(l.keep)
 	l.wg.Go(l.hear)
+	l.wg.Go(func() { l.gathers.hear(l.ctx) })
 }
 
 // hear hands the answers to their requests.
@@ -154,6 +158,7 @@ func (l *link) stop() {
 	}
 	l.down()
 	l.replies.fail()
+	l.gathers.fail()
 }
 
 // publish sends m and does not wait.

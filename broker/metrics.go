@@ -17,6 +17,7 @@ type metrics struct {
 	gaps        *prometheus.CounterVec // reason
 	dropped     prometheus.Counter
 	flushes     prometheus.Counter
+	gathersCut  prometheus.Counter
 }
 
 func newMetrics(reg prometheus.Registerer) (*metrics, error) {
@@ -35,11 +36,14 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		dropped: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "swindon_nats_dropped_total", Help: "Messages dropped because an intake was full.",
 		}),
+		gathersCut: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "swindon_nats_gathers_cut_total", Help: "Gathered requests ended because too many answers waited.",
+		}),
 		flushes: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "swindon_nats_flushes_total", Help: "Round trips to flush the ordered lane.",
 		}),
 	}
-	m.all = []prometheus.Collector{m.up, m.disconnects, m.rebuilds, m.errors, m.gaps, m.dropped, m.flushes}
+	m.all = []prometheus.Collector{m.up, m.disconnects, m.rebuilds, m.errors, m.gaps, m.dropped, m.flushes, m.gathersCut}
 	if reg == nil {
 		return m, nil
 	}

@@ -66,3 +66,6 @@ func (b Bucket) KeyOf(subject string) (string, bool) {
 
 // AnyDirectGet is where several values are asked for at once, of any replica.
 func (b Bucket) AnyDirectGet() string { return "$JS.API.DIRECT.GET." + b.Stream() }
+
+// Info is where the state of the bucket's stream is asked for, of its leader.
+func (b Bucket) Info() string { return "$JS.API.STREAM.INFO." + b.Stream() }
