@@ -21,6 +21,7 @@ type Network struct {
 	waiting map[string]*waiter // by reply subject
 	inboxes uint64
 	turn    uint64 // of queue groups
+	buckets map[string]*bucket
 }
 
 // subscription is one interest of one node.
@@ -32,9 +33,11 @@ type subscription struct {
 	in      *intake
 }
 
-// waiter is one request under way. It takes exactly one value, from whoever removed it from Network.waiting.
+// waiter is one request under way. It takes exactly one value, from whoever removed it from Network.waiting, or with
+// many all that come until then.
 type waiter struct {
 	bus  *Bus
+	many bool
 	take func(answer) // called with Network.mu held
 }
 
@@ -60,7 +63,9 @@ func (n *Network) route(from *Bus, lane port.Lane, m port.Message) int {
 		if w.bus.down {
 			return 0
 		}
-		delete(n.waiting, m.Subject)
+		if !w.many {
+			delete(n.waiting, m.Subject)
+		}
 		w.take(answer{m: m})
 		return 1
 	}
