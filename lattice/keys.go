@@ -1,0 +1,168 @@
+package lattice
+
+import (
+	"iter"
+	"slices"
+	"strings"
+
+	"github.com/swindon-go/swindon/internal/names"
+)
+
+// Keys are keys with their states: a user's private document, or the shared part of an update. The zero Keys are
+// empty; a nil pointer may be read. A copy of the struct shares memory with the original: take one with Clone. Not safe
+// for use by several goroutines when one of them changes them.
+type Keys struct {
+	// list is sorted by key. It belongs to these Keys alone; the states share variables with others.
+	list []entry
+}
+
+type entry struct {
+	key   names.Key
+	state State
+}
+
+func byKey(a, b entry) int { return strings.Compare(string(a.key), string(b.key)) }
+
+// Len is the number of keys, ended ones included.
+func (k *Keys) Len() int {
+	if k == nil {
+		return 0
+	}
+	return len(k.list)
+}
+
+// Get returns a key's state; nil if the key is not there. The state is that of k: it is valid until k changes, and
+// must not be changed. Copy it to keep it.
+func (k *Keys) Get(key names.Key) *State {
+	i, found := k.find(key)
+	if !found {
+		return nil
+	}
+	return &k.list[i].state
+}
+
+// Put sets the state of a key.
+func (k *Keys) Put(key names.Key, s State) {
+	i, found := k.find(key)
+	if !found {
+		k.list = slices.Insert(k.list, i, entry{key: key})
+	}
+	k.list[i].state = s
+}
+
+// Delete removes a key.
+func (k *Keys) Delete(key names.Key) {
+	if i, found := k.find(key); found {
+		k.list = slices.Delete(k.list, i, i+1)
+	}
+}
+
+func (k *Keys) find(key names.Key) (int, bool) {
+	if k == nil {
+		return 0, false
+	}
+	return seek(len(k.list), 0, func(i int) int { return strings.Compare(string(k.list[i].key), string(key)) })
+}
+
+// All goes through the keys in order, ended ones included. For the states the same holds as for that of Get.
+func (k *Keys) All() iter.Seq2[names.Key, *State] {
+	return func(yield func(names.Key, *State) bool) {
+		if k == nil {
+			return
+		}
+		for i := range k.list {
+			if !yield(k.list[i].key, &k.list[i].state) {
+				return
+			}
+		}
+	}
+}
+
+// Clone returns a copy, which shares only what is never changed: it costs 56 bytes a key.
+func (k *Keys) Clone() Keys { return Keys{list: slices.Clone(k.list)} }
+
+// For returns the update d as others have to merge it when Apply has merged it into k, see State.For.
+func (k *Keys) For(d *Keys) Keys {
+	list := make([]entry, 0, d.Len())
+	for key, update := range d.All() {
+		if s := k.Get(key); s != nil {
+			list = append(list, entry{key, s.For(update)})
+		}
+	}
+	return Keys{list: list}
+}
+
+// Equal tells whether both hold the same keys with equal states.
+func (k *Keys) Equal(o *Keys) bool {
+	return slices.EqualFunc(k.list, o.list, func(a, b entry) bool { return a.key == b.key && a.state.Equal(&b.state) })
+}
+
+// Merge joins d into k, key by key as State.Merge does. A key that was not there is growth even when it has no
+// variables. Of an ended key whose end moves into the future only the end is returned, although all of it becomes
+// visible again.
+func (k *Keys) Merge(d *Keys) (grown Keys, changed bool) {
+	return k.each(d, State{}, func(s, d *State) (State, bool) { return s.Merge(d) })
+}
+
+// Apply merges an update of a backend, key by key as State.Apply does. fresh is the generation of keys that are not
+// there: 0, or now where the document has been removed from the store before, so that no copy of it can mix into its
+// new life.
+func (k *Keys) Apply(d *Keys, now int64, fresh uint64) (grown Keys, changed bool) {
+	return k.each(d, State{Gen: fresh}, func(s, d *State) (State, bool) { return s.Apply(d, now) })
+}
+
+// each joins the states of d into those of k. Keys that are not there begin as fresh, which has no variables.
+func (k *Keys) each(d *Keys, fresh State, join func(s, d *State) (State, bool)) (grown Keys, changed bool) {
+	if d == nil {
+		return Keys{}, false
+	}
+	var added []entry
+	at := 0
+	for j := range d.list {
+		e := &d.list[j]
+		i, found := seek(len(k.list), at, func(i int) int { return strings.Compare(string(k.list[i].key), string(e.key)) })
+		at = i
+		var g State
+		if found {
+			var more bool
+			if g, more = join(&k.list[i].state, &e.state); !more {
+				continue
+			}
+		} else {
+			g = fresh
+			join(&g, &e.state)
+			added = append(added, entry{e.key, g})
+		}
+		if grown.list == nil {
+			grown.list = make([]entry, 0, len(d.list)-j)
+		}
+		grown.list = append(grown.list, entry{e.key, g})
+	}
+	if added != nil {
+		k.list = weave(k.list, added, len(added), byKey)
+	}
+	return grown, grown.list != nil
+}
+
+// DropEnded forgets the keys that ended EndedKept or longer before now (Unix milliseconds), and tells whether there was
+// one. A copy of a stored document may and should forget a minute earlier (now plus a minute) than those who write the
+// document: so a key that a writer gives a new life never meets an old copy. Whatever comes from other nodes or
+// the store should be cleaned before it is merged.
+func (k *Keys) DropEnded(now int64) (dropped bool) {
+	n := len(k.list)
+	k.list = slices.DeleteFunc(k.list, func(e entry) bool { return e.state.Droppable(now) })
+	return len(k.list) < n
+}
+
+// End is when the last of the keys ends, in Unix milliseconds; 0 when one of them has no end, or there is none.
+func (k *Keys) End() int64 {
+	var end int64
+	for i := range k.list {
+		e := k.list[i].state.End
+		if e == 0 {
+			return 0
+		}
+		end = max(end, e)
+	}
+	return end
+}
