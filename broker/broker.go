@@ -97,21 +97,29 @@ func (b *Broker) Flush(ctx context.Context) error { return b.flush.wait(ctx) }
 // Request sends m on a lane and waits for the first answer. Errors: port.ErrNoResponders, port.ErrUnavailable (not
 // sent), port.ErrTooLarge, port.ErrTimeout (no answer in time, or the connection was lost meanwhile) or ctx's error.
 func (b *Broker) Request(ctx context.Context, lane port.Lane, m port.Message) (port.Message, error) {
-	if lane == port.LaneOrdered {
-		return b.bus.request(ctx, m)
-	}
-	return b.calls.request(ctx, m)
+	return b.lane(lane).request(ctx, m)
 }
 
-// Start sends m on a lane and does not wait: done is called exactly once with the first answer or an error of Request,
-// on a goroutine that it must not block, perhaps before Start has returned, and never from within it. A deadline is
-// noticed a little late. When Start returns an error, nothing was sent and done is not called. m.Header and m.Data may
-// be reused when it returns.
-func (b *Broker) Start(lane port.Lane, m port.Message, deadline time.Time, done func(port.Message, error)) error {
+// NextRequest returns a number for one request by Start on a lane.
+func (b *Broker) NextRequest(lane port.Lane) uint64 { return b.lane(lane).replies.next() }
+
+// Start sends m on a lane and does not wait: done is called exactly once with the first answer, an error of Request, or
+// context.Canceled after Cancel, on a goroutine that it must not block, perhaps before Start has returned, and never from
+// within it. The number is NextRequest's. A deadline is noticed a little late. When Start returns an error, nothing was
+// sent and done is not called. m.Header and m.Data may be reused when it returns or done is called.
+func (b *Broker) Start(lane port.Lane, id uint64, m port.Message, deadline time.Time, done func(port.Message, error)) error {
+	return b.lane(lane).start(id, m, deadline, done)
+}
+
+// Cancel ends a request by Start: its done is called before Cancel returns, or soon after when Start has not returned
+// yet. A late answer is dropped. Without such a request under way it does nothing.
+func (b *Broker) Cancel(lane port.Lane, id uint64) { b.lane(lane).replies.cancel(id) }
+
+func (b *Broker) lane(lane port.Lane) *link {
 	if lane == port.LaneOrdered {
-		return b.bus.start(m, deadline, done)
+		return b.bus
 	}
-	return b.calls.start(m, deadline, done)
+	return b.calls
 }
 
 // Intake subscribes to all subjects on the bus and hands what arrives, in the order of arrival, to handle, one by one.

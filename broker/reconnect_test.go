@@ -81,7 +81,7 @@ func TestReconnect(t *testing.T) {
 	<-asked
 	ended := make(chan error, 10)
 	done := func(_ port.Message, err error) { ended <- err }
-	if err := other.Start(port.LaneCalls, port.Message{Subject: "sw.main.api.x"}, time.Now().Add(time.Hour), done); err != nil {
+	if err := other.Start(port.LaneCalls, other.NextRequest(port.LaneCalls), port.Message{Subject: "sw.main.api.x"}, time.Now().Add(time.Hour), done); err != nil {
 		t.Fatal(err)
 	}
 	<-asked
@@ -108,7 +108,7 @@ func TestReconnect(t *testing.T) {
 		if _, err := other.Request(ctx(t), lane, port.Message{Subject: "sw.main.api.x"}); !errors.Is(err, port.ErrUnavailable) {
 			t.Errorf("Request while away: %v", err)
 		}
-		err := other.Start(lane, port.Message{Subject: "sw.main.api.x"}, time.Now().Add(time.Hour), done)
+		err := other.Start(lane, other.NextRequest(lane), port.Message{Subject: "sw.main.api.x"}, time.Now().Add(time.Hour), done)
 		if !errors.Is(err, port.ErrUnavailable) {
 			t.Errorf("Start while away: %v", err)
 		}

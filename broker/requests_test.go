@@ -20,11 +20,17 @@ func TestDeadlines(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := newReplies("_INBOX_test.")
+		add := func(after time.Duration, done func(port.Message, error)) uint64 {
+			id, w := r.next(), &waiter{deadline: time.Now().Add(after), done: done}
+			r.add(id, w)
+			w.sent()
+			return id
+		}
 		begin := time.Now()
 		var mu sync.Mutex                          // guards ended
 		ended := map[time.Duration]time.Duration{} // by deadline
 		for _, after := range []time.Duration{time.Second, 30 * time.Second, 10 * time.Millisecond, 11 * time.Millisecond, -1} {
-			r.add(&waiter{deadline: begin.Add(after), done: func(_ port.Message, err error) {
+			add(after, func(_ port.Message, err error) {
 				if !errors.Is(err, port.ErrTimeout) {
 					t.Errorf("after %v: %v", after, err)
 				}
@@ -34,15 +40,15 @@ func TestDeadlines(t *testing.T) {
 					t.Errorf("after %v: a second time", after)
 				}
 				ended[after] = time.Since(begin)
-			}})
+			})
 		}
 		answers := 0
-		answered := r.add(&waiter{deadline: begin.Add(time.Minute), done: func(_ port.Message, err error) {
+		answered := add(time.Minute, func(_ port.Message, err error) {
 			if err != nil {
 				t.Errorf("answered: %v", err)
 			}
 			answers++
-		}})
+		})
 		for range 2 {
 			r.deliver(&nats.Msg{Subject: r.subject(answered)})
 		}
@@ -77,7 +83,7 @@ func TestCloseEndsRequests(t *testing.T) {
 	}
 	ended := make(chan error, 10)
 	start := func() error {
-		return b.Start(port.LaneCalls, port.Message{Subject: "sw.main.rpc.x"}, time.Now().Add(time.Hour),
+		return b.Start(port.LaneCalls, b.NextRequest(port.LaneCalls), port.Message{Subject: "sw.main.rpc.x"}, time.Now().Add(time.Hour),
 			func(_ port.Message, err error) { ended <- err })
 	}
 	if err := start(); err != nil {
@@ -93,5 +99,47 @@ func TestCloseEndsRequests(t *testing.T) {
 	}
 	if len(ended) > 0 {
 		t.Errorf("ended again: %v", <-ended)
+	}
+}
+
+// TestDoneAfterSending: whatever ends a request while its message is still being handed over, its caller is told after
+// that, from another goroutine.
+func TestDoneAfterSending(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]func(r *replies, id uint64){
+		"cancelled": (*replies).cancel,
+		"lost":      func(r *replies, _ uint64) { r.fail() },
+		"answered":  func(r *replies, id uint64) { r.deliver(&nats.Msg{Subject: r.subject(id)}) },
+		"overdue":   func(r *replies, _ uint64) { r.sweep() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				r := newReplies("_INBOX_test.")
+				var mu sync.Mutex // held by the caller of start
+				told := 0         // guarded by mu
+				id, w := r.next(), &waiter{deadline: time.Now(), done: func(port.Message, error) {
+					mu.Lock()
+					defer mu.Unlock()
+					told++
+				}}
+				mu.Lock()
+				r.add(id, w)
+				end(r, id)
+				r.cancel(id)
+				mu.Unlock()
+				synctest.Wait()
+				mu.Lock()
+				if told != 0 {
+					t.Error("told while the message was in use")
+				}
+				w.sent()
+				mu.Unlock()
+				synctest.Wait()
+				if told != 1 {
+					t.Errorf("told %d times", told)
+				}
+			})
+		})
 	}
 }

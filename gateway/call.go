@@ -32,8 +32,10 @@ type call struct {
 	// panicked and over are for a call that has panicked and whose answer comes nevertheless: it is not used again.
 	panicked bool
 	over     atomic.Bool
-	// complete is k.completed, made once.
-	complete func(backend.Answer)
+	// flight is a request over NATS; guarded by conn.mu as long as it is in the list of conn.flying.
+	flight     backend.Flight
+	flying     bool
+	prev, next *call
 }
 
 var calls = sync.Pool{New: func() any { return &call{} }}
@@ -67,9 +69,6 @@ func (c *conn) receive(frame []byte) error {
 	}
 	limit := p.callLimit()
 	k := calls.Get().(*call)
-	if k.complete == nil {
-		k.complete = k.completed
-	}
 	k.conn = c
 	k.frame = append(k.frame[:0], frame...)
 	if c.calls.Add(1) >= limit {
@@ -121,7 +120,7 @@ func (k *call) run(w *worker) {
 	waits = k.begin(w)
 }
 
-// begin parses the frame and makes the call; true: the answer will come to completed.
+// begin parses the frame and makes the call; true: the answer will come to Answered.
 func (k *call) begin(w *worker) (waits bool) {
 	r, err := wire.ParseRequest(k.frame)
 	if err != nil {
@@ -155,16 +154,16 @@ func (k *call) begin(w *worker) (waits bool) {
 		Body:          k.body,
 		BeforeWait:    w.yield,
 	}
-	result, ended := p.backend.Call(c.ws.Context(), k.dest, h.level, &k.query, k.complete)
+	result, ended := p.backend.Call(c.ws.Context(), k.dest, h.level, &k.query, k)
 	if ended {
 		k.conclude(result)
 	}
 	return !ended
 }
 
-// completed takes the answer to a call that nobody waits for. It runs on the broker's goroutine, so what may take long
-// is left to a worker.
-func (k *call) completed(a backend.Answer) {
+// Answered takes the answer to a call that nobody waits for. It runs on the broker's goroutine, so what may take long is
+// left to a worker.
+func (k *call) Answered(a backend.Answer) {
 	if k.over.Load() {
 		a.Drop()
 		return
@@ -192,6 +191,9 @@ func (k *call) end() {
 		return
 	}
 	c := k.conn
+	if k.flying {
+		c.landed(k)
+	}
 	if !k.panicked {
 		k.recycle()
 	}
@@ -206,7 +208,7 @@ func (k *call) recycle() {
 		k.body = nil
 	}
 	k.conn, k.session, k.resumed = nil, nil, false
-	k.request, k.query, k.answer = wire.Request{}, backend.CallRequest{}, backend.Answer{}
+	k.request, k.query, k.answer, k.flight = wire.Request{}, backend.CallRequest{}, backend.Answer{}, backend.Flight{}
 	k.over.Store(false)
 	calls.Put(k)
 }

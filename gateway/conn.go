@@ -23,10 +23,12 @@ type conn struct {
 	calls    atomic.Int32
 	paused   atomic.Bool
 	draining atomic.Bool
-	// gone becomes true when the connection has left; guarded by mu.
-	gone bool
+	// gone becomes true when the connection has left, watched says that abandon is called then; guarded by mu.
+	gone, watched bool
 
-	mu sync.Mutex // guards subs and gone
+	mu sync.Mutex // guards the following and the flags above
+	// flying lists the calls under way over NATS.
+	flying *call
 	// subs are the connection's subscriptions, in no order.
 	subs []*subscription
 }

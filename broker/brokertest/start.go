@@ -1,6 +1,7 @@
 package brokertest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strconv"
@@ -34,7 +35,7 @@ func start(t *testing.T, b Bus, lane port.Lane, m port.Message, patience time.Du
 	done, got := completion(&mu)
 	mu.Lock()
 	defer mu.Unlock()
-	if err := b.Start(lane, m, time.Now().Add(patience), done); err != nil {
+	if err := b.Start(lane, b.NextRequest(lane), m, time.Now().Add(patience), done); err != nil {
 		t.Fatalf("Start: %v", err)
 	}
 	return got
@@ -72,8 +73,8 @@ func testStart(t *testing.T, a, b Bus) {
 		}
 	}
 	next := make(chan error, 1)
-	err := a.Start(port.LaneCalls, port.Message{Subject: "sw.main.rpc.echo"}, time.Now().Add(patience), func(port.Message, error) {
-		err := a.Start(port.LaneCalls, port.Message{Subject: "sw.main.rpc.echo"}, time.Now().Add(patience),
+	err := a.Start(port.LaneCalls, a.NextRequest(port.LaneCalls), port.Message{Subject: "sw.main.rpc.echo"}, time.Now().Add(patience), func(port.Message, error) {
+		err := a.Start(port.LaneCalls, a.NextRequest(port.LaneCalls), port.Message{Subject: "sw.main.rpc.echo"}, time.Now().Add(patience),
 			func(_ port.Message, err error) { next <- err })
 		if err != nil {
 			next <- err
@@ -111,11 +112,11 @@ func testStartFails(t *testing.T, a, b Bus) {
 	var mu sync.Mutex
 	done, got := completion(&mu)
 	large := port.Message{Subject: "sw.main.rpc.nobody", Data: make([]byte, a.MaxPayload()+1)}
-	if err := a.Start(port.LaneCalls, large, time.Now().Add(patience), done); !errors.Is(err, port.ErrTooLarge) {
+	if err := a.Start(port.LaneCalls, a.NextRequest(port.LaneCalls), large, time.Now().Add(patience), done); !errors.Is(err, port.ErrTooLarge) {
 		t.Errorf("a request that is too large: %v", err)
 	}
 	bad := port.Message{Subject: "sw.main.rpc. x"}
-	if err := a.Start(port.LaneCalls, bad, time.Now().Add(patience), done); err == nil {
+	if err := a.Start(port.LaneCalls, a.NextRequest(port.LaneCalls), bad, time.Now().Add(patience), done); err == nil {
 		t.Error("a request to a bad subject was started")
 	}
 	// A request that has been answered comes later than anything that those could have led to.
@@ -171,5 +172,43 @@ func testStartDeadline(t *testing.T, a, b Bus) {
 	}
 	if len(first)+len(last)+len(again)+len(never) > 0 {
 		t.Error("a completion was called twice")
+	}
+}
+
+// testCancel: a request that is cancelled ends at once, its late answer is nobody's, and the others go on.
+func testCancel(t *testing.T, a, b Bus) {
+	t.Helper()
+	asked := make(chan port.Message, 10)
+	stop, err := b.Serve("sw.main.rpc.silent", "q", func(m port.Message) { asked <- m })
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(stop)
+	for _, lane := range []port.Lane{port.LaneCalls, port.LaneOrdered} {
+		m := port.Message{Subject: "sw.main.rpc.silent"}
+		var mu sync.Mutex
+		done, got := completion(&mu)
+		id := a.NextRequest(lane)
+		if err := a.Start(lane, id, m, time.Now().Add(time.Hour), done); err != nil {
+			t.Fatal(err)
+		}
+		cancelled := next(t, asked)
+		other := start(t, a, lane, m, patience)
+		kept := next(t, asked)
+		a.Cancel(lane, id)
+		if o := ending(t, got); !errors.Is(o.err, context.Canceled) {
+			t.Errorf("lane %v: the cancelled request ended with %v", lane, o.err)
+		}
+		publish(t, b, cancelled.Reply, "late")
+		publish(t, b, kept.Reply, "answer")
+		if o := ending(t, other); o.err != nil || string(o.m.Data) != "answer" {
+			t.Errorf("lane %v: the other request: %q, %v", lane, o.m.Data, o.err)
+		}
+		// Neither a second time nor what was never there.
+		a.Cancel(lane, id)
+		a.Cancel(lane, a.NextRequest(lane))
+		if len(got)+len(other) > 0 {
+			t.Errorf("lane %v: a completion was called twice", lane)
+		}
 	}
 }

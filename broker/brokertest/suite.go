@@ -15,7 +15,9 @@ type Bus interface {
 	Publish(m port.Message) error
 	Flush(ctx context.Context) error
 	Request(ctx context.Context, lane port.Lane, m port.Message) (port.Message, error)
-	Start(lane port.Lane, m port.Message, deadline time.Time, done func(port.Message, error)) error
+	NextRequest(lane port.Lane) uint64
+	Start(lane port.Lane, id uint64, m port.Message, deadline time.Time, done func(port.Message, error)) error
+	Cancel(lane port.Lane, id uint64)
 	Intake(subjects []string, handle func(port.Message)) (stop func(), err error)
 	Serve(subject, queue string, handle func(port.Message)) (stop func(), err error)
 	MaxPayload() int64
@@ -51,6 +53,7 @@ func Run(t *testing.T, setup Setup) {
 		"Start":          testStart,
 		"StartFails":     testStartFails,
 		"StartDeadline":  testStartDeadline,
+		"Cancel":         testCancel,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -102,7 +102,7 @@ func (b *Bus) Request(ctx context.Context, lane port.Lane, m port.Message) (port
 		return port.Message{}, ended(err)
 	}
 	ch := make(chan answer, 1)
-	reply, err := b.ask(lane, m, func(a answer) { ch <- a })
+	reply, err := b.ask(lane, m, func(a answer) { ch <- a }, 0)
 	if err != nil {
 		return port.Message{}, err
 	}
@@ -122,10 +122,21 @@ func (b *Bus) Request(ctx context.Context, lane port.Lane, m port.Message) (port
 	}
 }
 
-// Start sends m on a lane and does not wait: done is called exactly once with the first answer or an error of Request,
-// on a goroutine of its own, unless Start returns an error.
-func (b *Bus) Start(lane port.Lane, m port.Message, deadline time.Time, done func(port.Message, error)) error {
-	reply, err := b.ask(lane, m, func(a answer) { go done(a.m, a.err) })
+// NextRequest returns a number for one request by Start.
+func (b *Bus) NextRequest(port.Lane) uint64 {
+	b.net.mu.Lock()
+	defer b.net.mu.Unlock()
+	b.net.requests++
+	return b.net.requests
+}
+
+// Start sends m on a lane and does not wait: done is called exactly once with the first answer, an error of Request, or
+// context.Canceled after Cancel, on a goroutine of its own, unless Start returns an error.
+func (b *Bus) Start(lane port.Lane, id uint64, m port.Message, deadline time.Time, done func(port.Message, error)) error {
+	reply, err := b.ask(lane, m, func(a answer) {
+		delete(b.net.started, id)
+		go done(a.m, a.err)
+	}, id)
 	if err != nil {
 		return err
 	}
@@ -137,8 +148,15 @@ func (b *Bus) Start(lane port.Lane, m port.Message, deadline time.Time, done fun
 	return nil
 }
 
-// ask sends a request whose one answer take gets with net.mu held.
-func (b *Bus) ask(lane port.Lane, m port.Message, take func(answer)) (reply string, err error) {
+// Cancel ends a request by Start; a late answer is dropped.
+func (b *Bus) Cancel(_ port.Lane, id uint64) {
+	b.net.mu.Lock()
+	defer b.net.mu.Unlock()
+	b.net.fail(b.net.started[id], context.Canceled)
+}
+
+// ask sends a request whose one answer take gets with net.mu held. With a number it is one by Start.
+func (b *Bus) ask(lane port.Lane, m port.Message, take func(answer), id uint64) (reply string, err error) {
 	b.net.mu.Lock()
 	defer b.net.mu.Unlock()
 	if err := b.check(m); err != nil {
@@ -146,6 +164,9 @@ func (b *Bus) ask(lane port.Lane, m port.Message, take func(answer)) (reply stri
 	}
 	m = own(m)
 	m.Reply = b.net.newInbox(b, take)
+	if id != 0 {
+		b.net.started[id] = m.Reply
+	}
 	if b.drop == nil || !b.drop(m) {
 		b.sendRequest(lane, m)
 	}

@@ -66,7 +66,7 @@ func TestDown(t *testing.T) {
 		}()
 		ended := make(chan error, 10)
 		done := func(_ port.Message, err error) { ended <- err }
-		if err := p.a.Start(port.LaneCalls, port.Message{Subject: "sw.main.api.x"}, time.Now().Add(time.Hour), done); err != nil {
+		if err := p.a.Start(port.LaneCalls, p.a.NextRequest(port.LaneCalls), port.Message{Subject: "sw.main.api.x"}, time.Now().Add(time.Hour), done); err != nil {
 			t.Fatal(err)
 		}
 		synctest.Wait()
@@ -77,7 +77,7 @@ func TestDown(t *testing.T) {
 		if err := <-ended; !errors.Is(err, port.ErrTimeout) {
 			t.Errorf("started request under way: %v", err)
 		}
-		if err := p.a.Start(port.LaneCalls, port.Message{Subject: "sw.main.api.x"}, time.Now(), done); !errors.Is(err, port.ErrUnavailable) {
+		if err := p.a.Start(port.LaneCalls, p.a.NextRequest(port.LaneCalls), port.Message{Subject: "sw.main.api.x"}, time.Now(), done); !errors.Is(err, port.ErrUnavailable) {
 			t.Errorf("Start: %v", err)
 		}
 		if p.a.Up() || !p.b.Up() {

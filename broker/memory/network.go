@@ -16,12 +16,14 @@ const DefaultMaxPayload = 10<<20 + 64<<10
 type Network struct {
 	maxPayload int64
 
-	mu      sync.Mutex // guards the following and all state of the nodes
-	subs    []*subscription
-	waiting map[string]*waiter // by reply subject
-	inboxes uint64
-	turn    uint64 // of queue groups
-	buckets map[string]*bucket
+	mu       sync.Mutex // guards the following and all state of the nodes
+	subs     []*subscription
+	waiting  map[string]*waiter // by reply subject
+	started  map[uint64]string  // reply subjects of the requests by Start, by their number
+	inboxes  uint64
+	requests uint64
+	turn     uint64 // of queue groups
+	buckets  map[string]*bucket
 }
 
 // subscription is one interest of one node.
@@ -51,7 +53,7 @@ func NewNetwork(maxPayload int64) *Network {
 	if maxPayload <= 0 {
 		maxPayload = DefaultMaxPayload
 	}
-	return &Network{maxPayload: maxPayload, waiting: map[string]*waiter{}}
+	return &Network{maxPayload: maxPayload, waiting: map[string]*waiter{}, started: map[uint64]string{}}
 }
 
 // Join adds a node. It has no goroutines while nothing is under way, and need not be closed.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/swindon-go/swindon/internal/port"
@@ -30,7 +31,11 @@ type request struct {
 	start    time.Time
 	deadline time.Time
 	patience time.Duration
-	done     func(Answer)
+	waiter   Waiter
+	// left says that the place was given back. broken says that a defect has struck while the request was sent: the
+	// completion may come or not, and the request is not used again.
+	left   atomic.Bool
+	broken bool
 	// header and values belong together, as sender.header makes them.
 	header port.Header
 	values []string
@@ -44,8 +49,28 @@ var requests = sync.Pool{New: func() any {
 	return r
 }}
 
+// Waiter is who makes a call over NATS.
+type Waiter interface {
+	// Begin is told, before the request is sent, how to give it up.
+	Begin(f Flight)
+	// Answered is called once with the answer, on a goroutine that it must not block, perhaps before Call has returned,
+	// but never from within it. It is not called when Call returns a result.
+	Answered(a Answer)
+}
+
+// Flight is a request over NATS under way.
+type Flight struct {
+	req Requester
+	id  uint64
+}
+
+// Cancel gives the request up: its answer is of no interest any more. If it has not been answered yet, Answered is
+// called at once with an answer that says so, and the place in max-in-flight is free. It may be called at any time, but
+// before the request is sent it does nothing: Call looks at its context after that.
+func (f Flight) Cancel() { f.req.Cancel(port.LaneCalls, f.id) }
+
 // start begins a call. An error means that it has ended.
-func (c *Caller) start(n *NATS, level Level, q *CallRequest, done func(Answer)) error {
+func (c *Caller) start(ctx context.Context, n *NATS, level Level, q *CallRequest, w Waiter) error {
 	subject, ok := n.callSubject(c.space, q.Method)
 	if !ok {
 		return errNotOnNATS
@@ -55,9 +80,19 @@ func (c *Caller) start(n *NATS, level Level, q *CallRequest, done func(Answer)) 
 		return port.ErrQueueFull
 	}
 	r := requests.Get().(*request)
-	r.dest, r.subject, r.body, r.done = n, subject, q.Body, done
+	r.dest, r.subject, r.body, r.waiter = n, subject, q.Body, w
 	r.start = time.Now()
 	r.deadline, r.patience = r.start.Add(cfg.MaxRequestTimeout), cfg.NoRespondersTimeout
+	r.fill(level, q)
+	if err := r.send(ctx); err != nil {
+		r.leave()
+		return notSent(err)
+	}
+	return nil
+}
+
+// fill makes the headers.
+func (r *request) fill(level Level, q *CallRequest) {
 	// One string holds all that is new in each call.
 	b := make([]byte, 0, 128)
 	b = q.Conn.AppendTo(b)
@@ -75,23 +110,47 @@ func (c *Caller) start(n *NATS, level Level, q *CallRequest, done func(Answer)) 
 	} else {
 		r.header, r.values = r.who.header(text[id:])
 	}
-	m := port.Message{Subject: subject, Header: r.header, Data: q.Body}
-	if err := n.req.Start(port.LaneCalls, m, r.deadline, r.answered); err != nil {
-		r.leave()
-		return notSent(err)
-	}
-	return nil
 }
 
-func (r *request) take(m port.Message, err error) { r.done(Answer{r, m, err}) }
+// send sends the first attempt; it is given up when ctx has ended.
+func (r *request) send(ctx context.Context) error {
+	req := r.dest.req
+	f := Flight{req, req.NextRequest(port.LaneCalls)}
+	returned := false
+	defer func() {
+		if !returned {
+			// A defect of ours; who called has it logged. The request may be on its way or not.
+			r.broken = true
+			r.leave()
+		}
+	}()
+	r.waiter.Begin(f)
+	m := port.Message{Subject: r.subject, Header: r.header, Data: r.body}
+	err := req.Start(port.LaneCalls, f.id, m, r.deadline, r.answered)
+	returned = true
+	if err == nil && ctx.Err() != nil {
+		// Who was to cancel it may have come too early. From here on the request is no longer ours to touch.
+		f.Cancel()
+	}
+	return err
+}
+
+func (r *request) take(m port.Message, err error) { r.waiter.Answered(Answer{r, m, err}) }
 
 // leave ends a request.
 func (r *request) leave() {
+	if r.left.Swap(true) {
+		return
+	}
 	r.dest.inFlight.Add(-1)
+	if r.broken {
+		return
+	}
 	if !r.who.complete() {
 		r.header, r.values = nil, nil
 	}
-	r.dest, r.done, r.body, r.who, r.subject = nil, nil, nil, sender{}, ""
+	r.dest, r.waiter, r.body, r.who, r.subject = nil, nil, nil, sender{}, ""
+	r.left.Store(false)
 	requests.Put(r)
 }
 

@@ -30,7 +30,11 @@ func (f requestFunc) Request(ctx context.Context, lane port.Lane, m port.Message
 	return f(ctx, m)
 }
 
-func (f requestFunc) Start(lane port.Lane, m port.Message, _ time.Time, done func(port.Message, error)) error {
+func (requestFunc) NextRequest(port.Lane) uint64 { return 1 }
+
+func (requestFunc) Cancel(port.Lane, uint64) {}
+
+func (f requestFunc) Start(lane port.Lane, _ uint64, m port.Message, _ time.Time, done func(port.Message, error)) error {
 	if lane != port.LaneCalls {
 		return errors.New("wrong lane")
 	}
@@ -42,11 +46,18 @@ func (f requestFunc) Start(lane port.Lane, m port.Message, _ time.Time, done fun
 	return nil
 }
 
+// answers is a Waiter.
+type answers chan Answer
+
+func (answers) Begin(Flight) {}
+
+func (w answers) Answered(a Answer) { w <- a }
+
 // call makes a call and waits for its result.
 func (c *Caller) call(t *testing.T, ctx context.Context, q *CallRequest) Result {
 	t.Helper()
-	answer := make(chan Answer, 1)
-	r, ended := c.Call(ctx, names.Destination{Name: "d", Path: "/"}, LevelLatest, q, func(a Answer) { answer <- a })
+	answer := make(answers, 1)
+	r, ended := c.Call(ctx, names.Destination{Name: "d", Path: "/"}, LevelLatest, q, answer)
 	if !ended {
 		r = (<-answer).Result(ctx)
 	}

@@ -72,16 +72,16 @@ func (q *CallRequest) id() string {
 }
 
 // Call makes a client's call, and waits for the result when the backend is asked over HTTP; when ctx ends, the call to
-// the backend is given up. Over NATS nobody waits: ended is false, and done is called exactly once with the answer, on a
-// goroutine that it must not block, perhaps before Call has returned, but never from within it. Neither q nor its Body
-// may be changed until there is a result or the answer was dropped.
-func (c *Caller) Call(ctx context.Context, dest names.Destination, level Level, q *CallRequest, done func(Answer)) (r Result, ended bool) {
+// the backend is given up. Over NATS nobody waits: ended is false, and w, which must
+// cancel the request when ctx ends, gets the answer. Neither q nor its Body may be
+// changed until there is a result or the answer was dropped.
+func (c *Caller) Call(ctx context.Context, dest names.Destination, level Level, q *CallRequest, w Waiter) (r Result, ended bool) {
 	d, err := c.find(dest.Name)
 	if err != nil {
 		return Result{Kind: KindInternalError, Data: unexpectedPool, Cause: err}, true
 	}
 	if d.NATS != nil {
-		if err := c.start(d.NATS, level, q, done); err != nil {
+		if err := c.start(ctx, d.NATS, level, q, w); err != nil {
 			return failed(err), true
 		}
 		return Result{}, false

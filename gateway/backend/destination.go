@@ -22,10 +22,14 @@ type HTTPDestination interface {
 type Requester interface {
 	// Request waits for the one reply.
 	Request(ctx context.Context, lane port.Lane, m port.Message) (port.Message, error)
+	// NextRequest returns a number for one Start on a lane.
+	NextRequest(lane port.Lane) uint64
 	// Start does not wait: done is called exactly once with the reply or an error, on a goroutine that it must not
 	// block, perhaps before Start has returned, but never from within it. When Start returns an error, done is not
-	// called. m.Header and m.Data may be changed when it returns.
-	Start(lane port.Lane, m port.Message, deadline time.Time, done func(port.Message, error)) error
+	// called. m.Header and m.Data may be changed when it returns or done is called.
+	Start(lane port.Lane, id uint64, m port.Message, deadline time.Time, done func(port.Message, error)) error
+	// Cancel ends a request by Start that has no reply yet: its done is called with context.Canceled.
+	Cancel(lane port.Lane, id uint64)
 }
 
 // Destination is where a name in message-handlers or inactivity-handlers leads. Exactly one field is set.

@@ -68,11 +68,27 @@ func (r requester) Request(ctx context.Context, lane port.Lane, m port.Message) 
 	return b.Request(ctx, lane, m)
 }
 
-// Start sends over NATS and does not wait.
-func (r requester) Start(lane port.Lane, m port.Message, deadline time.Time, done func(port.Message, error)) error {
+// NextRequest numbers a request.
+func (r requester) NextRequest(lane port.Lane) uint64 {
 	b := r.n.broker.Load()
 	if b == nil {
+		return 0
+	}
+	return b.NextRequest(lane)
+}
+
+// Start sends over NATS and does not wait.
+func (r requester) Start(lane port.Lane, id uint64, m port.Message, deadline time.Time, done func(port.Message, error)) error {
+	b := r.n.broker.Load()
+	if b == nil || id == 0 {
 		return port.ErrUnavailable
 	}
-	return b.Start(lane, m, deadline, done)
+	return b.Start(lane, id, m, deadline, done)
+}
+
+// Cancel gives a started request up.
+func (r requester) Cancel(lane port.Lane, id uint64) {
+	if b := r.n.broker.Load(); b != nil {
+		b.Cancel(lane, id)
+	}
 }
