@@ -15,6 +15,7 @@ type Bus interface {
 	Publish(m port.Message) error
 	Flush(ctx context.Context) error
 	Request(ctx context.Context, lane port.Lane, m port.Message) (port.Message, error)
+	RequestMany(ctx context.Context, lane port.Lane, m port.Message, each func(port.Message) (more bool)) error
 	NextRequest(lane port.Lane) uint64
 	Start(lane port.Lane, id uint64, m port.Message, deadline time.Time, done func(port.Message, error)) error
 	Cancel(lane port.Lane, id uint64)
@@ -54,6 +55,13 @@ func Run(t *testing.T, setup Setup) {
 		"StartFails":     testStartFails,
 		"StartDeadline":  testStartDeadline,
 		"Cancel":         testCancel,
+		"Gather":         testGather,
+		"GatherEnds":     testGatherEnds,
+		"GatherFails":    testGatherFails,
+		"GatherOrder":    testGatherOrder,
+		"GatherMany":     testGatherMany,
+		"GatherLate":     testGatherLate,
+		"GatherOverflow": testGatherOverflow,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
