@@ -91,8 +91,13 @@ func (b *Broker) MaxPayload() int64 {
 func (b *Broker) Publish(m port.Message) error { return b.bus.publish(m) }
 
 // Flush returns when the server has processed what was published before the call. Callers that wait at the same time
-// share one round trip: one that arrives while a flush runs waits for the next.
+// share one round trip: one that arrives while a flush runs waits for the next. What was published on a connection that
+// is lost by now is not spoken for: see Epoch.
 func (b *Broker) Flush(ctx context.Context) error { return b.flush.wait(ctx) }
+
+// Epoch changes with every connection of the ordered lane that takes the place of another, after a reconnect or a
+// rebuild. When it is after a Flush what it was before a Publish, that Flush speaks for that message.
+func (b *Broker) Epoch() uint64 { return b.bus.epoch() }
 
 // Request sends m on a lane and waits for the first answer. Errors: port.ErrNoResponders, port.ErrUnavailable (not
 // sent), port.ErrTooLarge, port.ErrTimeout (no answer in time, or the connection was lost meanwhile) or ctx's error.

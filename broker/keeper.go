@@ -79,6 +79,7 @@ func (l *link) rebuild(again bool) (*nats.Conn, error) {
 			return nil, err
 		}
 	}
+	l.builds.Add(1)
 	l.conn.Store(nc)
 	return nc, nil
 }

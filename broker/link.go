@@ -51,6 +51,7 @@ type link struct {
 	gathers *gathers
 
 	conn       atomic.Pointer[nats.Conn] // nil before the first try
+	builds     atomic.Uint64             // connections made anew; counted before conn changes
 	up         atomic.Bool               // connected and all interest known; written under mu
 	maxPayload atomic.Int64
 
@@ -210,6 +211,17 @@ func (l *link) roundTrip() error {
 		return fmt.Errorf("flush: connection lost: %w", port.ErrUnavailable)
 	}
 	return nil
+}
+
+// epoch changes with every connection that takes the place of another. The library counts its reconnects before it lets
+// anything be sent on the new connection.
+func (l *link) epoch() uint64 {
+	builds := l.builds.Load()
+	nc := l.conn.Load()
+	if nc == nil {
+		return 0
+	}
+	return builds<<32 + nc.Stats().Reconnects
 }
 
 func (l *link) ping(nc *nats.Conn, limit time.Duration) error {

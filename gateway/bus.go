@@ -22,6 +22,9 @@ type Bus interface {
 	// the same time share one round trip. It fails with the context's error or port.ErrUnavailable; then what was
 	// published may or may not have been sent.
 	Flush(ctx context.Context) error
+	// Epoch changes with every connection of the ordered lane that takes the place of another. A Flush speaks for what
+	// was published only if Epoch is after it what it was before the Publish.
+	Epoch() uint64
 	// Request sends m on a lane and waits for the one answer. Errors: port.ErrNoResponders (nobody got it),
 	// port.ErrUnavailable (not sent), port.ErrTooLarge, port.ErrTimeout or the context's error (may have been got).
 	Request(ctx context.Context, lane port.Lane, m port.Message) (port.Message, error)

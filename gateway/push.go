@@ -84,12 +84,27 @@ func (p *Pool) unsubscribe(n uint64, t names.Topic) error {
 // outboxes of this node and NATS has taken it for the others (decision D15). The caller may reuse data afterwards. Errors:
 // port.ErrUnavailable and port.ErrTooLarge (nothing delivered), port.ErrTimeout (may have been delivered).
 func (p *Pool) Publish(ctx context.Context, t names.Topic, data []byte) error {
+	epoch := p.deps.Bus.Epoch()
 	if err := p.publish(t, data); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
-	return flushed(p.deps.Bus.Flush(ctx))
+	if err := p.deps.Bus.Flush(ctx); err != nil {
+		return flushed(err)
+	}
+	return p.same(epoch)
+}
+
+// errReconnected says that a receipt came from another connection than the one that a message was sent on.
+var errReconnected = fmt.Errorf("nats connection lost meanwhile: %w", port.ErrTimeout)
+
+// same is nil when a flush that has succeeded speaks for what was published in an epoch.
+func (p *Pool) same(epoch uint64) error {
+	if p.deps.Bus.Epoch() != epoch {
+		return errReconnected
+	}
+	return nil
 }
 
 // flushed gives the outcome of a flush its meaning: what was handed to NATS before it failed may have been delivered.

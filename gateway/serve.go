@@ -27,11 +27,12 @@ func (p *Pool) servePublish(m port.Message) {
 	case int64(len(m.Data)) > p.cfg.Load().MaxPayloadSize:
 		p.answer(m, port.ErrTooLarge)
 	default:
+		epoch := p.deps.Bus.Epoch()
 		if err := p.publish(t, m.Data); err != nil {
 			p.answer(m, err)
 			return
 		}
-		if m.Reply != "" && !p.acks.add(m) {
+		if m.Reply != "" && !p.acks.add(m, epoch) {
 			p.answer(m, port.ErrUnavailable)
 		}
 	}
@@ -42,18 +43,24 @@ type acks struct {
 	pool *Pool
 
 	mu      sync.Mutex // guards waiting
-	waiting []port.Message
+	waiting []ack
 	wake    chan struct{}
+}
+
+// ack is one publish, made in an epoch of the bus.
+type ack struct {
+	m     port.Message
+	epoch uint64
 }
 
 func newAcks(p *Pool) *acks { return &acks{pool: p, wake: make(chan struct{}, 1)} }
 
 // add is false when too many wait.
-func (a *acks) add(m port.Message) bool {
+func (a *acks) add(m port.Message, epoch uint64) bool {
 	a.mu.Lock()
 	ok := len(a.waiting) < maxAcks
 	if ok {
-		a.waiting = append(a.waiting, port.Message{Subject: m.Subject, Reply: m.Reply})
+		a.waiting = append(a.waiting, ack{port.Message{Subject: m.Subject, Reply: m.Reply}, epoch})
 	}
 	a.mu.Unlock()
 	select {
@@ -80,8 +87,13 @@ func (a *acks) run(ctx context.Context) {
 		flush, cancel := context.WithTimeout(ctx, answerTimeout)
 		err := a.pool.deps.Bus.Flush(flush)
 		cancel()
-		for _, m := range batch {
-			a.pool.answer(m, err)
+		now := a.pool.deps.Bus.Epoch()
+		for _, each := range batch {
+			if err == nil && each.epoch != now {
+				a.pool.answer(each.m, errReconnected)
+				continue
+			}
+			a.pool.answer(each.m, err)
 		}
 	}
 }

@@ -19,10 +19,11 @@ type Bus struct {
 	net *Network
 
 	// The following are guarded by net.mu.
-	down bool
-	drop func(port.Message) bool
-	wire wire
-	gap  func(reason string)
+	down  bool
+	epoch uint64
+	drop  func(port.Message) bool
+	wire  wire
+	gap   func(reason string)
 }
 
 var errSubject = errors.New("bad subject")
@@ -32,6 +33,13 @@ func (b *Bus) Up() bool {
 	b.net.mu.Lock()
 	defer b.net.mu.Unlock()
 	return !b.down
+}
+
+// Epoch changes when the node is connected again.
+func (b *Bus) Epoch() uint64 {
+	b.net.mu.Lock()
+	defer b.net.mu.Unlock()
+	return b.epoch
 }
 
 // MaxPayload is the largest Data that may be sent, in bytes.

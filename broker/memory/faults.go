@@ -13,6 +13,9 @@ func (b *Bus) SetDown(down bool) {
 	was := b.down
 	b.down = down
 	gap := b.gap
+	if was && !down {
+		b.epoch++
+	}
 	if down {
 		items := b.wire.items
 		b.wire.items = nil
