@@ -52,6 +52,13 @@ func (e *Env) Addr(name string) string {
 	return e.vars[name]
 }
 
+// lookup is the value of a name, empty when it has none.
+func (e *Env) lookup(name string) string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.vars[name]
+}
+
 // Expand replaces ${NAME} in a text; unknown names become free addresses.
 func (e *Env) Expand(text string) string { return os.Expand(text, e.Addr) }
 

@@ -15,6 +15,7 @@ type Link struct {
 	mu      sync.Mutex // guards what follows
 	pairs   map[*pair]struct{}
 	cut     bool
+	down    bool
 	delay   time.Duration
 	rate    int           // bytes per second and direction; 0 is no limit
 	changed chan struct{} // closed and replaced when cut, delay or rate change
@@ -50,6 +51,15 @@ func (l *Link) Cut() { l.set(func() { l.cut = true }) }
 // Heal undoes Cut; what waited is delivered.
 func (l *Link) Heal() { l.set(func() { l.cut = false }) }
 
+// Down breaks the link so that both sides notice: connections are reset, new ones end at once.
+func (l *Link) Down() {
+	l.set(func() { l.down = true })
+	l.Reset()
+}
+
+// Up undoes Down.
+func (l *Link) Up() { l.set(func() { l.down = false }) }
+
 // Delay makes each piece of data wait so long.
 func (l *Link) Delay(d time.Duration) { l.set(func() { l.delay = d }) }
 
@@ -77,6 +87,12 @@ func (l *Link) Open() int {
 	return len(l.pairs)
 }
 
+func (l *Link) isDown() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.down
+}
+
 func (l *Link) set(change func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -97,6 +113,9 @@ func (l *Link) accept() {
 
 func (l *Link) relay(near net.Conn) {
 	defer func() { _ = near.Close() }()
+	if l.isDown() {
+		return
+	}
 	far, err := net.Dial("tcp", l.target)
 	if err != nil {
 		return
@@ -104,8 +123,12 @@ func (l *Link) relay(near net.Conn) {
 	defer func() { _ = far.Close() }()
 	p := &pair{near, far}
 	l.mu.Lock()
+	down := l.down
 	l.pairs[p] = struct{}{}
 	l.mu.Unlock()
+	if down {
+		l.Reset()
+	}
 	var both sync.WaitGroup
 	both.Go(func() { l.copy(far, near) })
 	both.Go(func() { l.copy(near, far) })

@@ -1,0 +1,234 @@
+//go:build pending4
+
+package cluster
+
+import (
+	"testing"
+	"time"
+
+	"github.com/swindon-go/swindon/integration/testkit"
+)
+
+// A user who has been greeted on one node is active on every other at once; endpoints 7 and 9 work through any node.
+func TestPresenceOnEveryNode(t *testing.T) {
+	t.Parallel()
+	overModes(t, testkit.ClusterOptions{Pool: calm}, func(t *testing.T, c *testkit.Cluster) {
+		first, last := c.Nodes[0], c.Nodes[len(c.Nodes)-1]
+		w := c.Visit(first, "watcher")
+		watch(last, w, "ann", "bob")
+		for _, u := range []string{"ann", "bob"} {
+			awaitStatus(t, w, u, "offline", testkit.Patience)
+		}
+		c.Visit(last, "ann")
+		e := awaitStatus(t, w, "ann", "active", testkit.Patience)
+		if before := statuses(w, "ann")[0]; e.version <= before.version {
+			t.Errorf("active has the version %v, offline %v", e.version, before.version)
+		}
+		for range 10 { // no waiting between hello and question
+			u := "u" + time.Now().Format("150405.000000000")
+			c.Visit(first, u)
+			seen := w.Count()
+			last.Accepted("PUT", "/v1/user/watcher/users", `["`+u+`"]`)
+			if _, err := w.Await(testkit.Patience, func(testkit.Event) bool { return w.Count() > seen }); err != nil {
+				t.Fatal(err)
+			}
+			if all := statuses(w, u); len(all) == 0 || all[0].value != "active" {
+				t.Fatalf("right after hello %s is %v", u, all)
+			}
+		}
+		// A second connection of the watcher that does not watch gets nothing.
+		silent := c.Visit(last, "watcher")
+		first.Accepted("PUT", "/v1/user/watcher/users", `["cid"]`)
+		awaitStatus(t, w, "cid", "offline", testkit.Patience)
+		first.Accepted("DELETE", "/v1/connection/"+w.ID+"/users", "")
+		seen := w.Count()
+		c.Visit(last, "bob")
+		c.Visit(first, "cid")
+		time.Sleep(testkit.Quiet)
+		if w.Count() != seen || silent.Count() != 1 {
+			t.Errorf("without a watch came %v and %v", w.Events()[seen:], silent.Events()[1:])
+		}
+	})
+}
+
+// A presence watch is for the one connection that it was asked for, not for those of equal number on other nodes.
+func TestWeakness06PresenceForEqualNumbers(t *testing.T) {
+	t.Parallel()
+	overModes(t, testkit.ClusterOptions{Pool: calm}, func(t *testing.T, c *testkit.Cluster) {
+		a, b := sameNumber(t, c, c.Nodes[0], c.Nodes[1], "ann", "bob")
+		watch(c.Nodes[1], a, "secret")
+		attach(c.Nodes[1], a, desk, `{"private":{"ann":{"q":{}},"bob":{"q":{}}}}`)
+		awaitStatus(t, a, "secret", "offline", testkit.Patience)
+		c.Visit(c.Nodes[1], "secret")
+		awaitStatus(t, a, "secret", "active", testkit.Patience)
+		update(c.Nodes[1], desk, `{"shared":{"q":{"x_counter":1}}}`)
+		awaitView(t, a, desk, `{"q":{"x_counter":1}}`)
+		c.Nodes[0].Accepted("DELETE", "/v1/connection/"+b.ID+"/users", "") // not a's
+		update(c.Nodes[1], desk, `{"shared":{"q":{"x_counter":2}}}`)
+		awaitView(t, a, desk, `{"q":{"x_counter":2}}`)
+		if b.Count() != 1 {
+			t.Errorf("the connection of equal number got %v", b.Events()[1:])
+		}
+	}, testkit.Mesh, testkit.Single, testkit.Three)
+}
+
+// All watchers on all nodes are told the same, once, also by nodes that do not hold the user.
+func TestWeakness12WatchersDisagree(t *testing.T) {
+	t.Parallel()
+	overModes(t, testkit.ClusterOptions{Pool: "    new-connection-idle-timeout: 2s\n    client-min-idle-timeout: 1s\n"}, func(t *testing.T, c *testkit.Cluster) {
+		var watchers []*testkit.Visitor
+		for _, n := range c.Nodes {
+			w := c.Visit(n, "watcher-"+n.Name)
+			watch(n, w, "ann")
+			watchers = append(watchers, w)
+		}
+		ann := c.Visit(c.Nodes[0], "ann")
+		for _, w := range watchers {
+			awaitStatus(t, w, "ann", "active", testkit.Patience)
+			awaitStatus(t, w, "ann", "inactive", testkit.Patience)
+		}
+		ann.Leave()
+		for _, w := range watchers {
+			awaitStatus(t, w, "ann", "offline", testkit.Patience)
+		}
+		time.Sleep(testkit.Quiet)
+		for _, w := range watchers {
+			all := statuses(w, "ann")
+			if len(all) != 4 { // offline, active, inactive, offline
+				t.Errorf("%s was told %v", w.User, all)
+				continue
+			}
+			for i, s := range statuses(watchers[0], "ann")[1:] {
+				if s.version != all[i+1].version || s.value != all[i+1].value {
+					t.Errorf("%s was told %v, %s %v", watchers[0].User, s, w.User, all[i+1])
+				}
+			}
+		}
+	})
+}
+
+// "Offline" for want of knowledge never wins over a true, older status: the version of an unknown user is stored, and what comes later
+// is greater.
+func TestWeakness13UnknownIsOfflineNow(t *testing.T) {
+	t.Parallel()
+	overModes(t, testkit.ClusterOptions{Pool: calm}, func(t *testing.T, c *testkit.Cluster) {
+		var watchers []*testkit.Visitor
+		for _, n := range c.Nodes {
+			w := c.Visit(n, "watcher-"+n.Name)
+			watch(n, w, "zed", "ann")
+			watchers = append(watchers, w)
+		}
+		unknown := statuses(watchers[0], "zed")
+		c.Visit(c.Nodes[0], "ann")
+		for i, n := range c.Nodes {
+			watch(n, watchers[i], "ann", "zed")
+			s := awaitStatus(t, watchers[i], "ann", "active", testkit.Patience)
+			time.Sleep(20 * time.Millisecond)
+			watch(other(c, n), watchers[i], "ann", "zed") // asked again, the version is the same: nothing has happened
+			if again := awaitStatus(t, watchers[i], "ann", "active", testkit.Patience); again.version != s.version {
+				t.Errorf("asked again, the version of ann went from %v to %v", s.version, again.version)
+			}
+			for _, z := range statuses(watchers[i], "zed") {
+				if len(unknown) > 0 && z.version != unknown[0].version {
+					t.Errorf("zed, of whom nothing happened, is %v and was %v", z, unknown[0])
+				}
+			}
+		}
+		c.Visit(c.Nodes[0], "zed")
+		for _, w := range watchers {
+			awaitStatus(t, w, "zed", "active", testkit.Patience)
+			checkStatuses(t, w, "zed")
+			checkStatuses(t, w, "ann")
+		}
+	})
+}
+
+// Each change of status has a greater version than the one before, also when they come within a millisecond and from several nodes.
+func TestWeakness15EqualMilliseconds(t *testing.T) {
+	t.Parallel()
+	overModes(t, testkit.ClusterOptions{Pool: "    new-connection-idle-timeout: 1s\n    client-min-idle-timeout: 1s\n"}, func(t *testing.T, c *testkit.Cluster) {
+		var watchers []*testkit.Visitor
+		for _, n := range c.Nodes {
+			w := c.Visit(n, "watcher-"+n.Name)
+			watch(n, w, "ann")
+			watchers = append(watchers, w)
+		}
+		for i := range 3 {
+			var here []*testkit.Visitor
+			for range 2 {
+				for _, n := range c.Nodes {
+					here = append(here, c.Visit(n, "ann"))
+				}
+			}
+			awaitStatus(t, watchers[0], "ann", "inactive", testkit.Patience)
+			if i == 1 { // back at the very moment
+				c.Visit(c.Nodes[0], "ann")
+			}
+			for _, v := range here {
+				v.Leave()
+			}
+		}
+		awaitStatus(t, watchers[0], "ann", "inactive", testkit.Patience)
+		time.Sleep(testkit.Quiet)
+		for _, w := range watchers {
+			checkStatuses(t, w, "ann")
+			all, first := statuses(w, "ann"), statuses(watchers[0], "ann")
+			last, lastFirst := all[len(all)-1], first[len(first)-1]
+			if last.version != lastFirst.version || last.value != lastFirst.value {
+				t.Errorf("at the end %s knows %v and %s %v", w.User, last, watchers[0].User, lastFirst)
+			}
+		}
+	})
+}
+
+// A node that is cut off for less than the grace changes nobody's status; one that is cut off for longer, or dies, leaves no ghosts:
+// its users go offline when their time has passed, and only then.
+func TestPresenceUnderPartition(t *testing.T) {
+	t.Parallel()
+	pool := "    new-connection-idle-timeout: 16s\n    client-min-idle-timeout: 1s\n"
+	overModes(t, testkit.ClusterOptions{Pool: pool}, func(t *testing.T, c *testkit.Cluster) {
+		cut, stay := c.Nodes[0], c.Nodes[1]
+		w := c.Visit(stay, "watcher")
+		watch(stay, w, "ann", "moved", "lost")
+		inside := c.Visit(cut, "inside")
+		watch(cut, inside, "ann", "moved")
+		begin := time.Now()
+		ann := c.Visit(cut, "ann")
+		c.Visit(cut, "moved")
+		for _, u := range []string{"ann", "moved"} {
+			awaitStatus(t, w, u, "active", testkit.Patience)
+		}
+		before := [2]int{len(statuses(w, "ann")), len(statuses(w, "moved"))}
+		c.Isolate(0)
+		time.Sleep(time.Second)
+		c.Rejoin(0)
+		cut.AwaitReady(200)
+		time.Sleep(time.Second)
+		c.Isolate(0)
+		// One user moves to the other side while the node is away: there is no moment without.
+		c.Visit(stay, "moved")
+		time.Sleep(14*time.Second - time.Since(begin))
+		if got := [2]int{len(statuses(w, "ann")), len(statuses(w, "moved"))}; got != before {
+			t.Errorf("within the time of their activity the watcher was told %v and %v", statuses(w, "ann")[before[0]:], statuses(w, "moved")[before[1]:])
+		}
+		// On this side ann's connections cannot be seen any more.
+		gone := awaitStatus(t, w, "ann", "offline", testkit.Patience)
+		if took := gone.at.Sub(begin); took < 15*time.Second {
+			t.Errorf("ann went offline after %v, before her time had passed", took)
+		}
+		c.Rejoin(0)
+		cut.AwaitReady(200)
+		// She was there all the time, inactive; both sides come to say so.
+		awaitStatus(t, w, "ann", "inactive", testkit.Patience)
+		awaitStatus(t, inside, "ann", "inactive", testkit.Patience)
+		if !ann.Open() {
+			t.Error("her websocket was closed")
+		}
+		cut.Kill()
+		awaitStatus(t, w, "ann", "offline", testkit.Patience)
+		awaitStatus(t, w, "moved", "inactive", testkit.Patience)
+		checkStatuses(t, w, "ann")
+		checkStatuses(t, w, "moved")
+		checkStatuses(t, inside, "ann")
+	}, testkit.Mesh, testkit.Single)
+}
