@@ -20,12 +20,6 @@ func ParseKey(s string) (Key, error) {
 	return Key(s), nil
 }
 
-// ParseNamespace reads a namespace in its dotted form, as it stands in frames and subjects. Reserved names are returned
-// together with ErrReserved.
-func ParseNamespace(s string) (Namespace, error) {
-	return ParseNamespacePath(strings.ReplaceAll(s, ".", "/"))
-}
-
 // Lattice is where nodes announce what has changed in a namespace.
 func (s Space) Lattice(ns Namespace) string { return s.root + ".lat." + EncodeToken(string(ns)) }
 

@@ -39,6 +39,12 @@ func ParseNamespacePath(path string) (Namespace, error) {
 	if err != nil {
 		return "", err
 	}
+	return ParseNamespace(s)
+}
+
+// ParseNamespace reads a namespace in its dotted form, as it stands in frames and subjects. Names below "swindon." are
+// returned together with ErrReserved.
+func ParseNamespace(s string) (Namespace, error) {
 	if s == "" || !all(s, func(c byte) bool { return plain(c) || c == '.' }) {
 		return "", fmt.Errorf("namespace: %w", ErrSyntax)
 	}
