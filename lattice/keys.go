@@ -61,7 +61,11 @@ func (k *Keys) find(key names.Key) (int, bool) {
 	if k == nil {
 		return 0, false
 	}
-	return seek(len(k.list), 0, func(i int) int { return strings.Compare(string(k.list[i].key), string(key)) })
+	return k.seek(key, 0)
+}
+
+func (k *Keys) seek(key names.Key, at int) (int, bool) {
+	return seek(len(k.list), at, func(i int) int { return strings.Compare(string(k.list[i].key), string(key)) })
 }
 
 // All goes through the keys in order, ended ones included. For the states the same holds as for that of Get.
@@ -101,18 +105,32 @@ func (k *Keys) Equal(o *Keys) bool {
 // variables. Of an ended key whose end moves into the future only the end is returned, although all of it becomes
 // visible again.
 func (k *Keys) Merge(d *Keys) (grown Keys, changed bool) {
-	return k.each(d, State{}, func(s, d *State) (State, bool) { return s.Merge(d) })
+	return k.each(d, manner{})
 }
 
 // Apply merges an update of a backend, key by key as State.Apply does. fresh is the generation of keys that are not
 // there: 0, or now where the document has been removed from the store before, so that no copy of it can mix into its
 // new life.
 func (k *Keys) Apply(d *Keys, now int64, fresh uint64) (grown Keys, changed bool) {
-	return k.each(d, State{Gen: fresh}, func(s, d *State) (State, bool) { return s.Apply(d, now) })
+	return k.each(d, manner{update: true, now: now, fresh: fresh})
 }
 
-// each joins the states of d into those of k. Keys that are not there begin as fresh, which has no variables.
-func (k *Keys) each(d *Keys, fresh State, join func(s, d *State) (State, bool)) (grown Keys, changed bool) {
+// manner is how states are joined: by Merge, or by Apply at now with new keys in generation fresh.
+type manner struct {
+	update bool
+	now    int64
+	fresh  uint64
+}
+
+func (m *manner) join(s, d *State) (grown State, changed bool) {
+	if m.update {
+		return s.Apply(d, m.now)
+	}
+	return s.Merge(d)
+}
+
+// each joins the states of d into those of k.
+func (k *Keys) each(d *Keys, m manner) (grown Keys, changed bool) {
 	if d == nil {
 		return Keys{}, false
 	}
@@ -120,17 +138,17 @@ func (k *Keys) each(d *Keys, fresh State, join func(s, d *State) (State, bool)) 
 	at := 0
 	for j := range d.list {
 		e := &d.list[j]
-		i, found := seek(len(k.list), at, func(i int) int { return strings.Compare(string(k.list[i].key), string(e.key)) })
+		i, found := k.seek(e.key, at)
 		at = i
 		var g State
 		if found {
 			var more bool
-			if g, more = join(&k.list[i].state, &e.state); !more {
+			if g, more = m.join(&k.list[i].state, &e.state); !more {
 				continue
 			}
 		} else {
-			g = fresh
-			join(&g, &e.state)
+			g.Gen = m.fresh
+			m.join(&g, &e.state)
 			added = append(added, entry{e.key, g})
 		}
 		if grown.list == nil {

@@ -35,26 +35,20 @@ func seek(n, at int, order func(i int) int) (int, bool) {
 }
 
 // weave puts into the sorted list dst, which it changes and may move, those elements of the sorted list src that it
-// lacks; missing is their number. It goes from the back, so that each element moves once. Elements that are in both
-// stay as they are in dst.
+// lacks; missing is their number. Elements that are in both stay as they are in dst. It goes from the back, so that
+// each element moves once, in blocks.
 func weave[E any](dst, src []E, missing int, order func(a, b E) int) []E {
-	i, j := len(dst)-1, len(src)-1
-	dst = slices.Grow(dst, missing)[:len(dst)+missing]
-	for to := len(dst) - 1; j >= 0 && to > i; to-- {
-		c := -1
-		if i >= 0 {
-			c = order(dst[i], src[j])
-		}
-		if c < 0 {
-			dst[to] = src[j]
-			j--
+	end := len(dst)
+	dst = slices.Grow(dst, missing)[:end+missing]
+	for j := len(src) - 1; missing > 0; j-- {
+		at, found := slices.BinarySearchFunc(dst[:end], src[j], order)
+		if found {
 			continue
 		}
-		dst[to] = dst[i]
-		i--
-		if c == 0 {
-			j--
-		}
+		copy(dst[at+missing:], dst[at:end])
+		missing--
+		dst[at+missing] = src[j]
+		end = at
 	}
 	return dst
 }

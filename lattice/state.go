@@ -101,7 +101,7 @@ func (s *State) Without(hide *State) State {
 	}
 	rest := *s
 	rest.vars = slices.DeleteFunc(slices.Clone(s.vars), func(v variable) bool {
-		_, found := seek(len(hide.vars), 0, func(i int) int { return byName(hide.vars[i], v) })
+		_, found := seekVar(hide.vars, 0, v.name)
 		return found
 	})
 	return rest
@@ -120,19 +120,19 @@ func (s *State) join(d *State) (grown State, changed bool) {
 	return grown, true
 }
 
-// joinVars returns those variables of d that were new, nil if none was.
+// joinVars returns those variables of d that were new, nil if none was. They share d's memory where they stand in a row
+// there, as they mostly do.
 func (s *State) joinVars(d []variable) (grown []variable) {
 	if len(s.vars) == 0 {
 		s.vars = d
 		return d
 	}
-	at, missing, own := 0, 0, false
+	at, start, missing, own := 0, 0, 0, false
 	for k := range d {
-		v := &d[k]
-		i, found := seek(len(s.vars), at, func(i int) int { return byName(s.vars[i], *v) })
+		i, found := seekVar(s.vars, at, d[k].name)
 		at = i
 		if found {
-			joined, more := s.vars[i].value.join(v.value)
+			joined, more := s.vars[i].value.join(d[k].value)
 			if !more {
 				continue
 			}
@@ -143,13 +143,31 @@ func (s *State) joinVars(d []variable) (grown []variable) {
 		} else {
 			missing++
 		}
-		if grown == nil {
-			grown = make([]variable, 0, len(d)-k)
+		switch {
+		case grown == nil:
+			start, grown = k, d[k:k+1:k+1]
+		case start+len(grown) == k:
+			grown = d[start : k+1 : k+1]
+		default:
+			grown = append(grown, d[k])
 		}
-		grown = append(grown, *v)
 	}
 	if missing > 0 {
 		s.vars = weave(exactly(s.vars, missing), d, missing, byName)
 	}
 	return grown
+}
+
+// seekVar looks for a name in a sorted list, from index at on, as seek does.
+func seekVar(list []variable, at int, name unique.Handle[string]) (int, bool) {
+	if at < len(list) && list[at].name == name {
+		return at, true
+	}
+	text := name.Value()
+	return seek(len(list), at, func(i int) int {
+		if list[i].name == name {
+			return 0
+		}
+		return strings.Compare(list[i].name.Value(), text)
+	})
 }
