@@ -4,29 +4,11 @@ package cluster
 
 import (
 	"fmt"
-	"os"
 	"testing"
 	"time"
 
 	"github.com/swindon-go/swindon/integration/testkit"
 )
-
-// The run of the history check in `make test`; SWINDON_SOAK (a duration, as `make soak` sets it) makes it longer.
-const shortRun = 8 * time.Second
-
-// soak is how long the run is, and whether somebody asked for a long one.
-func soak(t *testing.T) (time.Duration, bool) {
-	t.Helper()
-	text := os.Getenv("SWINDON_SOAK")
-	if text == "" {
-		return shortRun, false
-	}
-	d, err := time.ParseDuration(text)
-	if err != nil {
-		t.Fatalf("SWINDON_SOAK: %v", err)
-	}
-	return d, true
-}
 
 // Three nodes, twenty clients, four writers; links break and stall, nodes and NATS servers are killed with -9 and come back. At rest
 // every client's view, and every new snapshot on every node, is the join of all acknowledged updates that the user may see; nothing
@@ -41,14 +23,14 @@ func TestHistory(t *testing.T) {
 	if long {
 		modes = append(modes, testkit.Single)
 	}
-	overModes(t, testkit.ClusterOptions{Nodes: 3, Pool: calm}, func(t *testing.T, c *testkit.Cluster) {
+	overModes(t, modes, testkit.ClusterOptions{Nodes: 3, Pool: calm}, func(t *testing.T, c *testkit.Cluster) {
 		h := newHistory(t, c)
 		h.start()
 		faults := newFaults(c, h)
 		faults.run(time.Now().Add(length))
 		h.stop()
 		h.check()
-	}, modes...)
+	})
 }
 
 // A fault is something that is broken for a while.

@@ -16,7 +16,7 @@ const idle2s = "    new-connection-idle-timeout: 2s\n    client-min-idle-timeout
 // One idle period, one session_inactive in the whole cluster, however many nodes hold connections of the user.
 func TestWeakness11NoticePerNode(t *testing.T) {
 	t.Parallel()
-	overModes(t, testkit.ClusterOptions{Pool: idle2s}, func(t *testing.T, c *testkit.Cluster) {
+	overModes(t, testkit.Modes, testkit.ClusterOptions{Pool: idle2s}, func(t *testing.T, c *testkit.Cluster) {
 		const users = 20
 		var visitors []*testkit.Visitor
 		for i := range users {
@@ -63,7 +63,7 @@ func TestWeakness11NoticePerNode(t *testing.T) {
 // A notice is repeated until a backend has answered it, with the same request id. The original lost it.
 func TestWeakness02NoticesAreLost(t *testing.T) {
 	t.Parallel()
-	overModes(t, testkit.ClusterOptions{Pool: idle2s}, func(t *testing.T, c *testkit.Cluster) {
+	overFew(t, testkit.Modes, testkit.ClusterOptions{Pool: idle2s}, func(t *testing.T, c *testkit.Cluster) {
 		var mu sync.Mutex
 		asked := make(map[string]int)
 		c.Backend.AnswerNotices(func(n testkit.Notice) int {
@@ -92,7 +92,7 @@ func TestWeakness02NoticesAreLost(t *testing.T) {
 // A new connection of an inactive user gets the full time, and one more never shortens it.
 func TestWeakness14SecondTabShortens(t *testing.T) {
 	t.Parallel()
-	overModes(t, testkit.ClusterOptions{Pool: idle2s}, func(t *testing.T, c *testkit.Cluster) {
+	overFew(t, testkit.Modes, testkit.ClusterOptions{Pool: idle2s}, func(t *testing.T, c *testkit.Cluster) {
 		last := other(c, c.Nodes[0])
 		w := c.Visit(c.Nodes[0], "watcher")
 		watch(c.Nodes[0], w, "ann", "bob")
@@ -126,7 +126,7 @@ func TestWeakness14SecondTabShortens(t *testing.T) {
 // A node is killed while it reports its users: each of them is reported, and every repetition carries the same request id.
 func TestNoticesWhileNodeDies(t *testing.T) {
 	t.Parallel()
-	overModes(t, testkit.ClusterOptions{Nodes: 3, Pool: idle2s}, func(t *testing.T, c *testkit.Cluster) {
+	overModes(t, []testkit.Mode{testkit.Single}, testkit.ClusterOptions{Nodes: 3, Pool: idle2s}, func(t *testing.T, c *testkit.Cluster) {
 		const users = 30
 		reported := make(chan struct{}, 1000)
 		c.Backend.AnswerNotices(func(testkit.Notice) int {
@@ -171,5 +171,5 @@ func TestNoticesWhileNodeDies(t *testing.T) {
 		if repeated > users/2 {
 			t.Errorf("%d of %d were repeated", repeated, users)
 		}
-	}, testkit.Single)
+	})
 }

@@ -13,7 +13,7 @@ import (
 // and who comes later gets the same in one snapshot.
 func TestLatticeOnEveryNode(t *testing.T) {
 	t.Parallel()
-	overModes(t, testkit.ClusterOptions{Pool: calm}, func(t *testing.T, c *testkit.Cluster) {
+	overModes(t, testkit.Modes, testkit.ClusterOptions{Pool: calm}, func(t *testing.T, c *testkit.Cluster) {
 		first, last := c.Nodes[0], c.Nodes[len(c.Nodes)-1]
 		update(last, desk, `{"shared":{"q:7":{"size_counter":3,"mood_register":[1,"ok"]},"q:8":{"size_counter":9}},"private":{"ann":{"q:7":{"read_counter":1}}}}`)
 		ann := c.Visit(first, "ann")
@@ -67,7 +67,7 @@ func TestLatticeOnEveryNode(t *testing.T) {
 // What a node that dies has acknowledged is there for its users on any other node; and when it comes back, it has everything.
 func TestLatticeSurvivesNode(t *testing.T) {
 	t.Parallel()
-	overModes(t, testkit.ClusterOptions{Pool: calm}, func(t *testing.T, c *testkit.Cluster) {
+	overModes(t, testkit.Modes, testkit.ClusterOptions{Pool: calm}, func(t *testing.T, c *testkit.Cluster) {
 		first, second := c.Nodes[0], other(c, c.Nodes[0])
 		ann := c.Visit(first, "ann")
 		attach(first, ann, desk, `{"private":{"ann":{"q:1":{"read_counter":1}}},"shared":{"q:1":{"size_counter":5}}}`)

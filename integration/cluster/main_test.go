@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"testing"
+	"time"
 
 	"github.com/swindon-go/swindon/integration/testkit"
 )
@@ -14,6 +15,10 @@ const atOnce = "6"
 
 func TestMain(m *testing.M) {
 	flag.Parse()
+	if testing.Short() {
+		fmt.Println("left out: tests of whole clusters take a minute")
+		return
+	}
 	explicit := false
 	flag.Visit(func(f *flag.Flag) { explicit = explicit || f.Name == "test.parallel" })
 	if !explicit {
@@ -40,12 +45,12 @@ const calm = `    new-connection-idle-timeout: 10m
     shared-grace: 10m
 `
 
-// overModes runs a test over each way to run nodes, each on a cluster of its own.
-func overModes(t *testing.T, o testkit.ClusterOptions, f func(t *testing.T, c *testkit.Cluster), modes ...testkit.Mode) {
+// several are the ways with more than one node.
+var several = []testkit.Mode{testkit.Mesh, testkit.Single, testkit.Three}
+
+// overModes runs a test over ways to run nodes, each on a cluster of its own.
+func overModes(t *testing.T, modes []testkit.Mode, o testkit.ClusterOptions, f func(t *testing.T, c *testkit.Cluster)) {
 	t.Helper()
-	if len(modes) == 0 {
-		modes = testkit.Modes
-	}
 	for _, mode := range modes {
 		t.Run(string(mode), func(t *testing.T) {
 			t.Parallel()
@@ -53,6 +58,32 @@ func overModes(t *testing.T, o testkit.ClusterOptions, f func(t *testing.T, c *t
 		})
 	}
 }
+
+// overFew is overModes for a test to which the embedded server and three servers are nothing new: it leaves them to long runs.
+func overFew(t *testing.T, modes []testkit.Mode, o testkit.ClusterOptions, f func(t *testing.T, c *testkit.Cluster)) {
+	t.Helper()
+	if _, long := soak(t); !long {
+		modes = []testkit.Mode{testkit.Mesh, testkit.Single}
+	}
+	overModes(t, modes, o, f)
+}
+
+// soak is how long the history check runs, and whether somebody asked for a long run: SWINDON_SOAK is a duration, as `make soak` sets it.
+func soak(t *testing.T) (time.Duration, bool) {
+	t.Helper()
+	text := os.Getenv("SWINDON_SOAK")
+	if text == "" {
+		return shortRun, false
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		t.Fatalf("SWINDON_SOAK: %v", err)
+	}
+	return d, true
+}
+
+// shortRun is the length of the history check in `make test`.
+const shortRun = 8 * time.Second
 
 // other is the node after this one; the only one of one.
 func other(c *testkit.Cluster, n *testkit.Node) *testkit.Node {

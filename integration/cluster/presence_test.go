@@ -12,7 +12,7 @@ import (
 // A user who has been greeted on one node is active on every other at once; endpoints 7 and 9 work through any node.
 func TestPresenceOnEveryNode(t *testing.T) {
 	t.Parallel()
-	overModes(t, testkit.ClusterOptions{Pool: calm}, func(t *testing.T, c *testkit.Cluster) {
+	overModes(t, testkit.Modes, testkit.ClusterOptions{Pool: calm}, func(t *testing.T, c *testkit.Cluster) {
 		first, last := c.Nodes[0], c.Nodes[len(c.Nodes)-1]
 		w := c.Visit(first, "watcher")
 		watch(last, w, "ann", "bob")
@@ -54,7 +54,7 @@ func TestPresenceOnEveryNode(t *testing.T) {
 // A presence watch is for the one connection that it was asked for, not for those of equal number on other nodes.
 func TestWeakness06PresenceForEqualNumbers(t *testing.T) {
 	t.Parallel()
-	overModes(t, testkit.ClusterOptions{Pool: calm}, func(t *testing.T, c *testkit.Cluster) {
+	overFew(t, several, testkit.ClusterOptions{Pool: calm}, func(t *testing.T, c *testkit.Cluster) {
 		a, b := sameNumber(t, c, c.Nodes[0], c.Nodes[1], "ann", "bob")
 		watch(c.Nodes[1], a, "secret")
 		attach(c.Nodes[1], a, desk, `{"private":{"ann":{"q":{}},"bob":{"q":{}}}}`)
@@ -69,13 +69,13 @@ func TestWeakness06PresenceForEqualNumbers(t *testing.T) {
 		if b.Count() != 1 {
 			t.Errorf("the connection of equal number got %v", b.Events()[1:])
 		}
-	}, testkit.Mesh, testkit.Single, testkit.Three)
+	})
 }
 
 // All watchers on all nodes are told the same, once, also by nodes that do not hold the user.
 func TestWeakness12WatchersDisagree(t *testing.T) {
 	t.Parallel()
-	overModes(t, testkit.ClusterOptions{Pool: "    new-connection-idle-timeout: 2s\n    client-min-idle-timeout: 1s\n"}, func(t *testing.T, c *testkit.Cluster) {
+	overFew(t, testkit.Modes, testkit.ClusterOptions{Pool: "    new-connection-idle-timeout: 2s\n    client-min-idle-timeout: 1s\n"}, func(t *testing.T, c *testkit.Cluster) {
 		var watchers []*testkit.Visitor
 		for _, n := range c.Nodes {
 			w := c.Visit(n, "watcher-"+n.Name)
@@ -111,7 +111,7 @@ func TestWeakness12WatchersDisagree(t *testing.T) {
 // is greater.
 func TestWeakness13UnknownIsOfflineNow(t *testing.T) {
 	t.Parallel()
-	overModes(t, testkit.ClusterOptions{Pool: calm}, func(t *testing.T, c *testkit.Cluster) {
+	overFew(t, testkit.Modes, testkit.ClusterOptions{Pool: calm}, func(t *testing.T, c *testkit.Cluster) {
 		var watchers []*testkit.Visitor
 		for _, n := range c.Nodes {
 			w := c.Visit(n, "watcher-"+n.Name)
@@ -146,7 +146,7 @@ func TestWeakness13UnknownIsOfflineNow(t *testing.T) {
 // Each change of status has a greater version than the one before, also when they come within a millisecond and from several nodes.
 func TestWeakness15EqualMilliseconds(t *testing.T) {
 	t.Parallel()
-	overModes(t, testkit.ClusterOptions{Pool: "    new-connection-idle-timeout: 1s\n    client-min-idle-timeout: 1s\n"}, func(t *testing.T, c *testkit.Cluster) {
+	overFew(t, testkit.Modes, testkit.ClusterOptions{Pool: "    new-connection-idle-timeout: 1s\n    client-min-idle-timeout: 1s\n"}, func(t *testing.T, c *testkit.Cluster) {
 		var watchers []*testkit.Visitor
 		for _, n := range c.Nodes {
 			w := c.Visit(n, "watcher-"+n.Name)
@@ -186,7 +186,7 @@ func TestWeakness15EqualMilliseconds(t *testing.T) {
 func TestPresenceUnderPartition(t *testing.T) {
 	t.Parallel()
 	pool := "    new-connection-idle-timeout: 16s\n    client-min-idle-timeout: 1s\n"
-	overModes(t, testkit.ClusterOptions{Pool: pool}, func(t *testing.T, c *testkit.Cluster) {
+	overModes(t, []testkit.Mode{testkit.Mesh, testkit.Single}, testkit.ClusterOptions{Pool: pool}, func(t *testing.T, c *testkit.Cluster) {
 		cut, stay := c.Nodes[0], c.Nodes[1]
 		w := c.Visit(stay, "watcher")
 		watch(stay, w, "ann", "moved", "lost")
@@ -230,5 +230,5 @@ func TestPresenceUnderPartition(t *testing.T) {
 		checkStatuses(t, w, "ann")
 		checkStatuses(t, w, "moved")
 		checkStatuses(t, inside, "ann")
-	}, testkit.Mesh, testkit.Single)
+	})
 }

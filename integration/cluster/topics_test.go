@@ -12,7 +12,7 @@ import (
 // two it is done 1,000 times.
 func TestWeakness08PublishOvertakesSubscribe(t *testing.T) {
 	t.Parallel()
-	overModes(t, testkit.ClusterOptions{Pool: calm}, func(t *testing.T, c *testkit.Cluster) {
+	overModes(t, testkit.Modes, testkit.ClusterOptions{Pool: calm}, func(t *testing.T, c *testkit.Cluster) {
 		rounds := 200
 		if c.Mode == testkit.Mesh {
 			rounds = 1000

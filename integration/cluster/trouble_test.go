@@ -218,7 +218,7 @@ func TestTroubleSlowConsumer(t *testing.T) {
 // What is not understood, because a newer version sent it or somebody plays tricks, ends nothing.
 func TestWeakness26UnknownFromNewerVersions(t *testing.T) {
 	t.Parallel()
-	overModes(t, testkit.ClusterOptions{Pool: calm}, func(t *testing.T, c *testkit.Cluster) {
+	overModes(t, []testkit.Mode{testkit.Single}, testkit.ClusterOptions{Pool: calm}, func(t *testing.T, c *testkit.Cluster) {
 		all := audience(t, c)
 		nc := testkit.Connect(t, c.NATS[0].URL())
 		id := all[0].ID
@@ -250,5 +250,5 @@ func TestWeakness26UnknownFromNewerVersions(t *testing.T) {
 			}
 		}
 		converges(t, c, all, 10)
-	}, testkit.Single)
+	})
 }

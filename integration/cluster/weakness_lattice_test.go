@@ -17,7 +17,7 @@ func join(parts []string) string { return strings.Join(parts, ",") }
 // original it was lost for good.
 func TestWeakness01LostWhileLinkIsDown(t *testing.T) {
 	t.Parallel()
-	overModes(t, testkit.ClusterOptions{Pool: calm}, func(t *testing.T, c *testkit.Cluster) {
+	overModes(t, several, testkit.ClusterOptions{Pool: calm}, func(t *testing.T, c *testkit.Cluster) {
 		first, second := c.Nodes[0], c.Nodes[1]
 		ann, bob := c.Visit(first, "ann"), c.Visit(second, "bob")
 		attach(first, ann, desk, `{"private":{"ann":{"q":{}},"bob":{"q":{}}}}`)
@@ -61,13 +61,13 @@ func TestWeakness01LostWhileLinkIsDown(t *testing.T) {
 		again := c.Visit(first, "ann")
 		attach(first, again, desk, `{}`)
 		again.Want(1, `["lattice",{"namespace":"desk.queues"},`+want+`]`)
-	}, testkit.Mesh, testkit.Single, testkit.Three)
+	})
 }
 
 // Private data that is written for a user whose authorization is under way stays, and goes on staying while the user is there.
 func TestWeakness05PrivateDataBeforeAssociation(t *testing.T) {
 	t.Parallel()
-	overModes(t, testkit.ClusterOptions{Pool: "    private-grace: 2s\n    shared-grace: 2s\n"}, func(t *testing.T, c *testkit.Cluster) {
+	overFew(t, testkit.Modes, testkit.ClusterOptions{Pool: "    private-grace: 2s\n    shared-grace: 2s\n"}, func(t *testing.T, c *testkit.Cluster) {
 		release := c.Backend.Hold()
 		defer release()
 		ann, await := c.Pending(c.Nodes[0], "ann")
@@ -92,7 +92,7 @@ func TestWeakness05PrivateDataBeforeAssociation(t *testing.T) {
 // Nobody gets a key that is not theirs to see, on any node, whatever else the same update holds.
 func TestWeakness07KeysOfOthers(t *testing.T) {
 	t.Parallel()
-	overModes(t, testkit.ClusterOptions{Pool: calm}, func(t *testing.T, c *testkit.Cluster) {
+	overFew(t, testkit.Modes, testkit.ClusterOptions{Pool: calm}, func(t *testing.T, c *testkit.Cluster) {
 		var visitors []*testkit.Visitor
 		for i, n := range c.Nodes {
 			for _, user := range []string{"ann", "bob"} {
@@ -120,7 +120,7 @@ func TestWeakness07KeysOfOthers(t *testing.T) {
 // An update that is sent again, to the same node or others, changes nothing and is told nobody.
 func TestWeakness10RetriedUpdates(t *testing.T) {
 	t.Parallel()
-	overModes(t, testkit.ClusterOptions{Pool: calm}, func(t *testing.T, c *testkit.Cluster) {
+	overFew(t, testkit.Modes, testkit.ClusterOptions{Pool: calm}, func(t *testing.T, c *testkit.Cluster) {
 		ann := c.Visit(c.Nodes[0], "ann")
 		attach(c.Nodes[0], ann, desk, `{"private":{"ann":{"q":{}}}}`)
 		const delta = `{"shared":{"q":{"x_counter":5,"t_set":["a","b"],"r_register":[3,{"y":1}]}}}`
@@ -144,7 +144,7 @@ func TestWeakness10RetriedUpdates(t *testing.T) {
 // values count as new.
 func TestWeakness16LeftBehindAtDisconnect(t *testing.T) {
 	t.Parallel()
-	overModes(t, testkit.ClusterOptions{Pool: "    private-grace: 1s\n    shared-grace: 10m\n"}, func(t *testing.T, c *testkit.Cluster) {
+	overFew(t, testkit.Modes, testkit.ClusterOptions{Pool: "    private-grace: 1s\n    shared-grace: 10m\n"}, func(t *testing.T, c *testkit.Cluster) {
 		last := other(c, c.Nodes[0])
 		ann, second := c.Visit(c.Nodes[0], "ann"), c.Visit(last, "ann")
 		attach(last, ann, desk, `{"private":{"ann":{"q":{"read_counter":100}}}}`)
@@ -186,7 +186,7 @@ func awaitForgotten(t *testing.T, c *testkit.Cluster, user, private string) {
 // A shared key that nobody on any node can look at goes after the grace; as long as one can, it stays.
 func TestWeakness17SharedIsNeverCollected(t *testing.T) {
 	t.Parallel()
-	overModes(t, testkit.ClusterOptions{Pool: "    private-grace: 10m\n    shared-grace: 1s\n"}, func(t *testing.T, c *testkit.Cluster) {
+	overFew(t, testkit.Modes, testkit.ClusterOptions{Pool: "    private-grace: 10m\n    shared-grace: 1s\n"}, func(t *testing.T, c *testkit.Cluster) {
 		last := other(c, c.Nodes[0])
 		bob := c.Visit(last, "bob")
 		attach(last, bob, desk, `{"shared":{"q":{"size_counter":100},"r":{"size_counter":100}},"private":{"ann":{"q":{}},"bob":{"r":{}}}}`)
@@ -201,7 +201,7 @@ func TestWeakness17SharedIsNeverCollected(t *testing.T) {
 // Data for a user who never comes goes after the grace.
 func TestWeakness18UserWhoNeverConnects(t *testing.T) {
 	t.Parallel()
-	overModes(t, testkit.ClusterOptions{Pool: "    private-grace: 1s\n    shared-grace: 10m\n"}, func(t *testing.T, c *testkit.Cluster) {
+	overFew(t, testkit.Modes, testkit.ClusterOptions{Pool: "    private-grace: 1s\n    shared-grace: 10m\n"}, func(t *testing.T, c *testkit.Cluster) {
 		update(c.Nodes[0], desk, `{"private":{"zed":{"q":{"read_counter":100}}}}`)
 		awaitForgotten(t, c, "zed", `{"q":{"read_counter":5}}`)
 	})
@@ -210,7 +210,7 @@ func TestWeakness18UserWhoNeverConnects(t *testing.T) {
 // A pending connection whose namespace vanishes before it is associated: the original's process died of its disconnect.
 func TestWeakness20NamespaceGoneWhilePending(t *testing.T) {
 	t.Parallel()
-	overModes(t, testkit.ClusterOptions{Pool: quick}, func(t *testing.T, c *testkit.Cluster) {
+	overFew(t, testkit.Modes, testkit.ClusterOptions{Pool: quick}, func(t *testing.T, c *testkit.Cluster) {
 		n := c.Nodes[0]
 		ann := c.Visit(n, "ann")
 		attach(n, ann, desk, `{"private":{"ann":{"q":{}}},"shared":{"q":{"size_counter":1}}}`)

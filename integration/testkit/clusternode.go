@@ -128,15 +128,6 @@ func (n *Node) AwaitReady(status int) {
 	}
 }
 
-// ID is the server id that the node has in this life.
-func (n *Node) ID() string {
-	const mark = "Started with server_id "
-	n.Stderr.Await(n.Env.T, mark)
-	_, rest, _ := strings.Cut(n.Stderr.String(), mark)
-	id, _, _ := strings.Cut(rest, ",")
-	return id
-}
-
 // API calls the backend API. It may be used from any goroutine.
 func (n *Node) API(ctx context.Context, method, path, body string, headers ...string) (*Answer, error) {
 	var reader io.Reader

@@ -186,13 +186,6 @@ func (w *View) Text(namespace string) string {
 	return w.spaces[namespace].Text()
 }
 
-// Keys are the names of the keys that were seen in a namespace.
-func (w *View) Keys(namespace string) []string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return slices.Sorted(maps.Keys(w.spaces[namespace]))
-}
-
 // Join merges another view into this one, as the client library does over reconnections.
 func (w *View) Join(other *View) {
 	other.mu.Lock()

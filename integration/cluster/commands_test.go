@@ -1,0 +1,70 @@
+package cluster
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/swindon-go/swindon/integration/testkit"
+)
+
+// backendNATS is where a backend connects that has nothing to do with the first node: to the last node's own server, or to the last
+// external one.
+func backendNATS(t *testing.T, c *testkit.Cluster) *nats.Conn {
+	t.Helper()
+	if len(c.NATS) > 0 {
+		return testkit.Connect(t, c.NATS[len(c.NATS)-1].URL())
+	}
+	return testkit.Connect(t, "nats://"+c.Nodes[len(c.Nodes)-1].Env.Addr("NATS"))
+}
+
+// command sends a command for a connection over NATS and wants it done.
+func command(t *testing.T, nc *nats.Conn, v *testkit.Visitor, op, body string) {
+	t.Helper()
+	i := strings.LastIndexByte(v.ID, '-')
+	r, err := nc.Request("sw.main.conn."+v.ID[:i]+"."+v.ID[i+1:]+"."+op, []byte(body), testkit.Patience)
+	if err != nil || r.Header.Get("Nats-Service-Error-Code") != "" {
+		t.Fatalf("%s %s is answered %+v, %v", op, body, r, err)
+	}
+}
+
+// A command for a connection that a backend sends over NATS has been applied by the owner when it is answered: the very next message
+// arrives, or does not any more.
+func TestCommandsOverNATS(t *testing.T) {
+	t.Parallel()
+	overFew(t, testkit.Modes, testkit.ClusterOptions{Pool: calm}, func(t *testing.T, c *testkit.Cluster) {
+		v, bystander := c.Visit(c.Nodes[0], "ann"), c.Visit(c.Nodes[len(c.Nodes)-1], "bob")
+		nc := backendNATS(t, c)
+		const rounds = 200
+		for i := range rounds {
+			command(t, nc, v, "sub", fmt.Sprintf("rooms.t%d", i))
+			if err := nc.Publish(fmt.Sprintf("sw.main.top.rooms.t%d", i), fmt.Append(nil, i)); err != nil {
+				t.Fatal(err)
+			}
+			command(t, nc, v, "unsub", fmt.Sprintf("rooms.t%d", i))
+			if err := nc.Publish(fmt.Sprintf("sw.main.top.rooms.t%d", i), []byte(`"late"`)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		command(t, nc, v, "sub", "last")
+		if _, err := nc.Request("sw.main.pub.last", []byte(`"last"`), testkit.Patience); err != nil {
+			t.Fatal(err)
+		}
+		got := messages(t, v, rounds+1)
+		for i := range rounds {
+			if m := got[fmt.Sprintf("rooms.t%d", i)]; len(m) != 1 || m[0] != fmt.Sprint(i) {
+				t.Errorf("of topic %d came %v", i, m)
+			}
+		}
+		if bystander.Count() != 1 {
+			t.Errorf("the other connection got %v", bystander.Events()[1:])
+		}
+		command(t, nc, v, "kick", "")
+		<-v.Ended()
+		if v.Code() != 4002 {
+			t.Errorf("kicked with %d", v.Code())
+		}
+	})
+}
