@@ -128,6 +128,9 @@ func (gs *gathers) add() *gather {
 	return g
 }
 
+// subject is where the answers to a request are awaited.
+func (gs *gathers) subject(g *gather) string { return gs.prefix + strconv.FormatUint(g.id, 36) }
+
 // remove forgets a request and what it has not taken.
 func (gs *gathers) remove(g *gather) {
 	gs.mu.Lock()
@@ -161,7 +164,7 @@ func (l *link) gather(ctx context.Context, m port.Message, each func(port.Messag
 	gs := l.gathers
 	g := gs.add()
 	defer gs.remove(g)
-	m.Reply = gs.prefix + strconv.FormatUint(g.id, 36)
+	m.Reply = gs.subject(g)
 	if err := l.publish(m); err != nil {
 		return err
 	}
