@@ -24,9 +24,10 @@ var anyOfOurs = []string{"*"}
 var allowed = map[string][]string{
 	"cmd/swindon":       {"internal/config", "internal/node", "internal/logging"},
 	"cmd/swindon-dev":   {"internal/config", "internal/node", "internal/logging", "internal/dev"},
-	"gateway":           {"gateway/wire", "gateway/replica", "gateway/backend", "gateway/api", "internal/ws", "lattice", "internal/web"},
+	"gateway":           {"gateway/wire", "gateway/presence", "gateway/replica", "gateway/backend", "gateway/api", "internal/ws", "lattice", "internal/web"},
 	"gateway/wire":      {},
 	"gateway/backend":   {},
+	"gateway/presence":  {},
 	"gateway/replica":   {"lattice"},
 	"gateway/api":       {"lattice", "internal/web"},
 	"broker":            {},

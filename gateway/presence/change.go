@@ -1,0 +1,63 @@
+package presence
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/swindon-go/swindon/internal/names"
+	"github.com/swindon-go/swindon/internal/port"
+)
+
+// change makes a transition of a user's record in the store and learns what it is then. f may run several times. Where
+// the store holds less than was known, because it was lost or has forgotten the user, what was known is written back.
+func (t *Tracker) change(ctx context.Context, u *user, f func(Record) (Record, bool)) error {
+	t.mu.Lock()
+	base := u.rec
+	t.mu.Unlock()
+	grace := t.d.Config().PrivateGrace
+	ctx, cancel := context.WithTimeout(ctx, storeWait)
+	defer cancel()
+	t.d.Metrics.writes.Add(1)
+	value, err := t.d.Records.ChangeRecord(ctx, u.id, func(old []byte) ([]byte, time.Duration) {
+		stored, _ := t.parse(u.id, old)
+		r, changed := f(Join(stored, base))
+		if !changed && base.Version <= stored.Version {
+			return nil, 0
+		}
+		return r.AppendText(nil), r.ttl(grace)
+	})
+	if err != nil {
+		t.d.Metrics.writeErrors.Add(1)
+		t.failed(err)
+		return err
+	}
+	r, ok := t.parse(u.id, value)
+	t.mu.Lock()
+	if ok {
+		t.learn(u, r)
+	}
+	t.mu.Unlock()
+	t.tell()
+	return nil
+}
+
+// parse reads a record. One that cannot be read counts as none and is replaced by the next change.
+func (t *Tracker) parse(id names.UserID, value []byte) (Record, bool) {
+	r, err := Parse(value)
+	if err != nil {
+		t.d.Metrics.malformed.Add(1)
+		t.log.Warn("User record cannot be read", "user", string(id), "err", err)
+	}
+	return r, err == nil
+}
+
+// failed notes that NATS is away: this node is deaf, and must not take others for dead before it has had the time to
+// hear them again.
+func (t *Tracker) failed(err error) {
+	if errors.Is(err, port.ErrUnavailable) {
+		t.mu.Lock()
+		t.member.calmAt = max(t.member.calmAt, t.now()+deafMillis)
+		t.mu.Unlock()
+	}
+}

@@ -1,0 +1,364 @@
+package presence
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/swindon-go/swindon/internal/ident"
+	"github.com/swindon-go/swindon/internal/names"
+	"github.com/swindon-go/swindon/internal/port"
+)
+
+// cluster is some Trackers over one store, with everything between them that can break. It lives in a synctest bubble.
+type cluster struct {
+	t     *testing.T
+	start time.Time
+	cfg   Config
+	quit  chan struct{}
+	wg    sync.WaitGroup
+	// wait is what a notice takes, down makes all of them fail.
+	wait time.Duration
+	down bool
+
+	mu      sync.Mutex // guards all below and the nodes' fields
+	nodes   []*node
+	made    int
+	store   map[names.UserID]*stored
+	history map[names.UserID][]commit
+	sent    map[names.UserID][]sending
+	purges  map[names.UserID][]time.Duration
+	scans   int
+	// mesh: each node has its own copy, and a change is joined and told to all that can hear it.
+	mesh bool
+	// trouble is when something last broke that may double a notice.
+	trouble time.Duration
+}
+
+type stored struct {
+	value []byte
+	rev   int
+	ttl   time.Duration
+}
+
+// commit is a change of the store.
+type commit struct {
+	at       time.Duration
+	rec      Record
+	by       names.NodeID
+	replaced string // a notice that was still to be sent
+}
+
+// sending is one request to the handler.
+type sending struct {
+	id       string
+	by       names.NodeID
+	at       time.Duration
+	answered bool
+}
+
+// node is one node of a cluster.
+type node struct {
+	c    *cluster
+	id   names.NodeID
+	t    *Tracker
+	gone bool
+	cut  bool
+	// lose is the number of answers of the store that will be lost; slow is what each access takes.
+	lose  int
+	slow  time.Duration
+	seen  map[names.NodeID]time.Duration
+	local map[names.UserID]*localUser
+	heard map[names.UserID][]Status
+	own   map[names.UserID]*stored // in a mesh
+}
+
+type localUser struct {
+	conns int
+	until int64
+}
+
+func newCluster(t *testing.T, nodes int, mesh bool) *cluster {
+	t.Helper()
+	c := &cluster{
+		t: t, start: time.Now(), cfg: Config{PrivateGrace: time.Minute, Notices: true}, quit: make(chan struct{}),
+		store: map[names.UserID]*stored{}, history: map[names.UserID][]commit{}, sent: map[names.UserID][]sending{},
+		purges: map[names.UserID][]time.Duration{}, wait: 5 * time.Millisecond, mesh: mesh, trouble: -time.Hour,
+	}
+	for range nodes {
+		c.add()
+	}
+	c.wg.Go(c.beat)
+	return c
+}
+
+func (c *cluster) add() *node {
+	m, err := NewMetrics(prometheus.NewRegistry())
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.mu.Lock()
+	n := &node{
+		c: c, id: nodeID(c.made), seen: map[names.NodeID]time.Duration{}, local: map[names.UserID]*localUser{},
+		heard: map[names.UserID][]Status{}, own: map[names.UserID]*stored{}, slow: time.Millisecond,
+	}
+	c.made++
+	if c.mesh && len(c.nodes) > 0 {
+		for u, s := range c.nodes[0].own {
+			n.own[u] = &stored{value: s.value}
+		}
+	}
+	c.nodes = append(c.nodes, n)
+	c.beatOnce()
+	c.mu.Unlock()
+	n.t = New(Deps{
+		Node: n.id, Records: n, Live: n.live, Dead: n.dead, Ask: n.ask, Local: n.localOf, Notify: n.notify,
+		Changed: n.changed, Config: func() Config { return c.cfg }, IDs: ident.New(time.Now),
+		Log: slog.New(slog.DiscardHandler), Metrics: m, Now: time.Now,
+	})
+	n.t.Start()
+	return n
+}
+
+func (c *cluster) now() time.Duration { return time.Since(c.start) }
+
+func (c *cluster) beat() {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-c.quit:
+			return
+		}
+		c.mu.Lock()
+		c.beatOnce()
+		c.mu.Unlock()
+	}
+}
+
+func (c *cluster) beatOnce() {
+	for _, a := range c.nodes {
+		for _, b := range c.nodes {
+			if a != b && a.reach() && b.reach() {
+				a.seen[b.id] = c.now()
+			}
+		}
+	}
+}
+
+func (n *node) reach() bool { return !n.gone && !n.cut }
+
+// close stops all nodes that are left.
+func (c *cluster) close() {
+	for _, n := range c.nodes {
+		if !n.gone {
+			ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+			n.t.Stop(ctx)
+			cancel()
+		}
+	}
+	close(c.quit)
+	c.wg.Wait()
+}
+
+// kill ends a node without a farewell.
+func (n *node) kill() {
+	n.c.mu.Lock()
+	n.gone = true
+	n.c.trouble = n.c.now()
+	n.c.mu.Unlock()
+	n.t.mu.Lock()
+	n.t.stopped = true
+	n.t.mu.Unlock()
+	n.t.cancel()
+	n.t.wg.Wait()
+}
+
+func (n *node) setCut(cut bool) {
+	n.c.mu.Lock()
+	n.cut = cut
+	n.c.trouble = n.c.now()
+	if !cut && n.c.mesh {
+		n.meshHeal()
+	}
+	n.c.mu.Unlock()
+	if !cut {
+		n.t.Gap()
+	}
+}
+
+func (n *node) live() (out []names.NodeID) {
+	n.c.mu.Lock()
+	defer n.c.mu.Unlock()
+	for id, at := range n.seen {
+		if n.c.now()-at <= 3*time.Second {
+			out = append(out, id)
+		}
+	}
+	return out
+}
+
+func (n *node) dead(id names.NodeID) bool {
+	n.c.mu.Lock()
+	defer n.c.mu.Unlock()
+	at, ok := n.seen[id]
+	return !ok || n.c.now()-at >= 10*time.Second
+}
+
+func (n *node) ask(ctx context.Context, u names.UserID) (until int64, conns int, err error) {
+	live := n.live()
+	n.c.mu.Lock()
+	missing := false
+	for _, o := range n.c.nodes {
+		if l := o.local[u]; o != n && o.reach() && n.reach() && l != nil && l.conns > 0 {
+			until, conns = max(until, l.until), conns+l.conns
+		}
+		for _, id := range live {
+			missing = missing || id == o.id && (!o.reach() || !n.reach())
+		}
+	}
+	n.c.mu.Unlock()
+	if missing {
+		<-ctx.Done()
+		return until, conns, port.ErrTimeout
+	}
+	return until, conns, nil
+}
+
+func (n *node) localOf(u names.UserID) (until int64, conns int) {
+	n.c.mu.Lock()
+	defer n.c.mu.Unlock()
+	if l := n.local[u]; l != nil {
+		return l.until, l.conns
+	}
+	return 0, 0
+}
+
+func (n *node) notify(ctx context.Context, u names.UserID, id string) error {
+	n.c.mu.Lock()
+	if n.gone {
+		n.c.mu.Unlock()
+		return errors.New("dead")
+	}
+	n.c.sent[u] = append(n.c.sent[u], sending{id: id, by: n.id, at: n.c.now()})
+	i, down := len(n.c.sent[u])-1, n.c.down
+	n.c.mu.Unlock()
+	select {
+	case <-time.After(n.c.wait):
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if down {
+		return errors.New("backend is down")
+	}
+	n.c.mu.Lock()
+	n.c.sent[u][i].answered = true
+	n.c.mu.Unlock()
+	return nil
+}
+
+func (n *node) changed(u names.UserID, s Status) {
+	n.c.mu.Lock()
+	defer n.c.mu.Unlock()
+	h := n.heard[u]
+	if len(h) > 0 && (h[len(h)-1].Version >= s.Version || h[len(h)-1].State == s.State) {
+		n.c.t.Errorf("%s hears %v after %v", n.id, s, h[len(h)-1])
+	}
+	n.heard[u] = append(h, s)
+}
+
+// join is what a session pool does with a new connection.
+func (n *node) join(u names.UserID, idle time.Duration) error {
+	until := time.Now().Add(idle).UnixMilli()
+	n.c.mu.Lock()
+	l := n.local[u]
+	if l == nil {
+		l = &localUser{}
+		n.local[u] = l
+	}
+	l.conns++
+	l.until = max(l.until, until)
+	n.c.mu.Unlock()
+	return n.t.Joined(context.Background(), u, until)
+}
+
+func (n *node) part(u names.UserID) {
+	n.c.mu.Lock()
+	l := n.local[u]
+	last := l != nil && l.conns == 1
+	if l != nil && l.conns > 0 {
+		l.conns--
+	}
+	n.c.mu.Unlock()
+	if last {
+		n.t.Parted(u)
+	}
+}
+
+func (n *node) active(u names.UserID, idle time.Duration) {
+	until := time.Now().Add(idle).UnixMilli()
+	n.c.mu.Lock()
+	l := n.local[u]
+	here := l != nil && l.conns > 0
+	if here {
+		l.until = max(l.until, until)
+	}
+	n.c.mu.Unlock()
+	if here {
+		n.t.Active(u, until)
+	}
+}
+
+// record is what the store holds (in a mesh: what this node does).
+func (n *node) record(u names.UserID) Record {
+	n.c.mu.Lock()
+	defer n.c.mu.Unlock()
+	r, err := Parse(n.cell(u).value)
+	if err != nil {
+		n.c.t.Error(err)
+	}
+	return r
+}
+
+func (c *cluster) state(u names.UserID) State { return c.nodes[0].record(u).State }
+
+func (c *cluster) want(u names.UserID, s State) {
+	c.t.Helper()
+	if got := c.state(u); got != s {
+		c.t.Errorf("%v: %s is %v, want %v", c.now(), u, got, s)
+	}
+}
+
+// ids are the request ids of a user's notices, in order, each once.
+func (c *cluster) ids(u names.UserID) (out []string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	seen := map[string]bool{}
+	for _, s := range c.sent[u] {
+		if !seen[s.id] {
+			out = append(out, s.id)
+		}
+		seen[s.id] = true
+	}
+	return out
+}
+
+func (c *cluster) String() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := ""
+	for u, h := range c.history {
+		for _, m := range h {
+			s += fmt.Sprintf("%s %12v %.5s %s\n", u, m.at, m.by, m.rec.AppendText(nil))
+		}
+		s += fmt.Sprintf("%s sent: %v\n", u, c.sent[u])
+	}
+	return s
+}

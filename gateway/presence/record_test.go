@@ -1,0 +1,222 @@
+package presence
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/swindon-go/swindon/internal/names"
+)
+
+func nodeID(i int) names.NodeID {
+	return names.NodeID(fmt.Sprintf("node%d%s", i, strings.Repeat("-", 27)))
+}
+
+// anyRecord draws a record out of few values, so that ties come up.
+func anyRecord() *rapid.Generator[Record] {
+	small := rapid.Int64Range(0, 4)
+	return rapid.Custom(func(t *rapid.T) Record {
+		r := Record{
+			Status: Status{Version: small.Draw(t, "version"), State: State(rapid.IntRange(0, 2).Draw(t, "state"))},
+			Until:  small.Draw(t, "until"), Keep: small.Draw(t, "keep"), Purged: small.Draw(t, "purged"),
+		}
+		for i := range 3 {
+			if rapid.Bool().Draw(t, "seat") {
+				r.Seats = append(r.Seats, Seat{nodeID(i), rapid.Bool().Draw(t, "here"), small.Draw(t, "seat version")})
+			}
+		}
+		if s := NoticeState(rapid.IntRange(0, 3).Draw(t, "notice")); s != NoticeNone {
+			r.Notice = Notice{
+				Period: small.Draw(t, "period"), State: s, Turn: small.Draw(t, "turn"), Lease: small.Draw(t, "lease"),
+				Since: small.Draw(t, "since"), ID: rapid.SampledFrom([]string{"", "a", `"b`}).Draw(t, "id"),
+			}
+			if rapid.Bool().Draw(t, "owned") {
+				r.Notice.Owner = nodeID(rapid.IntRange(0, 2).Draw(t, "owner"))
+			}
+		}
+		return r
+	})
+}
+
+func equal(t interface{ Fatalf(string, ...any) }, what string, a, b Record) {
+	if x, y := string(a.AppendText(nil)), string(b.AppendText(nil)); x != y {
+		t.Fatalf("%s:\n%s\n%s", what, x, y)
+	}
+}
+
+func TestJoinLaws(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		a, b, c := anyRecord().Draw(t, "a"), anyRecord().Draw(t, "b"), anyRecord().Draw(t, "c")
+		equal(t, "commutative", Join(a, b), Join(b, a))
+		equal(t, "associative", Join(a, Join(b, c)), Join(Join(a, b), c))
+		equal(t, "idempotent", Join(a, a), a)
+		equal(t, "absorbs", Join(Join(a, b), a), Join(a, b))
+		equal(t, "zero", Join(a, Record{}), a)
+	})
+}
+
+// TestTransitionsGrow: the record after a transition wins over the one before, strictly when it differs, and its version
+// grows with each change of state, whatever the clock says.
+func TestTransitionsGrow(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		r := anyRecord().Draw(t, "record")
+		now := rapid.Int64Range(0, 8).Draw(t, "now")
+		node, until := nodeID(rapid.IntRange(0, 3).Draw(t, "node")), rapid.Int64Range(0, 12).Draw(t, "until")
+		before := string(r.AppendText(nil))
+		flag := rapid.Bool().Draw(t, "flag")
+		var after Record
+		var changed bool
+		switch rapid.SampledFrom([]string{"present", "expire", "adopt", "claim", "release", "sent", "known", "touch", "purged"}).Draw(t, "what") {
+		case "present":
+			after, changed = r.present(holding{node, flag, until, rapid.Bool().Draw(t, "fresh")}, now)
+		case "expire":
+			after, changed = r.expire(until, flag, "id", now)
+		case "adopt":
+			after, changed = r.adopt([]names.NodeID{node, nodeID(0)}, now)
+		case "claim":
+			after, changed = r.claim(r.Notice.Period, node, now)
+		case "release":
+			after, changed = r.release(r.Notice.Period, node)
+		case "sent":
+			after, changed = r.sent(r.Notice.Period)
+		case "known":
+			after, changed = r.known(now)
+		case "touch":
+			after, changed = r.touch(until, now)
+		case "purged":
+			after, changed = r.purged(until)
+		}
+		if string(r.AppendText(nil)) != before {
+			t.Fatalf("the record before has changed")
+		}
+		if !changed {
+			equal(t, "unchanged", after, r)
+		}
+		equal(t, "grows", Join(r, after), after)
+		if after.State != r.State && after.Version <= r.Version || after.Version < r.Version {
+			t.Fatalf("version %d after %d", after.Version, r.Version)
+		}
+	})
+}
+
+func TestTextRoundTrip(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		r := anyRecord().Draw(t, "record")
+		text := r.AppendText(nil)
+		got, err := Parse(text)
+		if err != nil || !reflect.DeepEqual(got, r) {
+			t.Fatalf("%s: %+v, %v, want %+v", text, got, err, r)
+		}
+	})
+}
+
+func TestText(t *testing.T) {
+	t.Parallel()
+	r := Record{
+		Status: Status{5, Active}, Until: 9, Seats: []Seat{{nodeID(1), true, 4}, {nodeID(2), false, 3}}, Keep: 7, Purged: 6,
+		Notice: Notice{Period: 2, State: NoticeSending, Turn: 1, Owner: nodeID(1), Lease: 8, Since: 3, ID: "x"},
+	}
+	n1, n2 := nodeID(1), nodeID(2)
+	want := `{"s":"active","v":5,"u":9,"c":{"` + string(n1) + `":[1,4],"` + string(n2) + `":[0,3]},"n":[2,2,1,8,3,"` +
+		string(n1) + `","x"],"k":7,"g":6}`
+	if got := string(r.AppendText(nil)); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	for _, bad := range []string{
+		`[]`, `1`, `{"s":"away"}`, `{"v":-1}`, `{"v":1.5}`, `{"v":2305843009213693952}`, `{"c":[]}`, `{"c":{"short":[1,1]}}`,
+		`{"c":{"` + string(n1) + `":[1]}}`, `{"c":{"` + string(n1) + `":[1,1],"` + string(n1) + `":[0,2]}}`, `{"n":[]}`,
+		`{"n":[1,0,1,1,1,"","x"]}`, `{"n":[1,4,1,1,1,"","x"]}`, `{"n":[1,2,1,1,1,"short","x"]}`, `{"n":[1,2,1,1,1,"",1]}`, `{`,
+		`{"n":[1,2,1,1,1,1,"x"]}`,
+	} {
+		if r, err := Parse([]byte(bad)); err == nil {
+			t.Errorf("%s: read as %+v", bad, r)
+		}
+	}
+	if r, err := Parse([]byte(`{"s":"inactive","v":3,"later":{"x":1}}`)); err != nil || r.Status != (Status{3, Inactive}) {
+		t.Errorf("unknown member: %+v, %v", r, err)
+	}
+}
+
+func TestJoinRecords(t *testing.T) {
+	t.Parallel()
+	a, b, bad := `{"s":"active","v":5,"u":1}`, `{"s":"offline","v":6,"u":9}`, `nothing`
+	for _, c := range []struct{ a, b, want string }{
+		{a, b, `{"s":"offline","v":6,"u":9}`},
+		{a, "", a},
+		{"", b, b},
+		{a, bad, a},
+		{bad, b, b},
+		{bad, "", ""},
+		{"", "", ""},
+	} {
+		if got := string(JoinRecords([]byte(c.a), []byte(c.b))); got != c.want {
+			t.Errorf("%q and %q: %q, want %q", c.a, c.b, got, c.want)
+		}
+	}
+}
+
+// FuzzParse: nothing panics, and what is read is written and read alike.
+func FuzzParse(f *testing.F) {
+	r := Record{Status: Status{5, Active}, Seats: []Seat{{nodeID(1), true, 4}}, Notice: Notice{State: NoticeDue, ID: "x"}}
+	f.Add(r.AppendText(nil))
+	f.Add([]byte(`{"c":{},"n":[1,2,3,4,5,"",""]}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		r, err := Parse(data)
+		if err != nil {
+			return
+		}
+		again, err := Parse(r.AppendText(nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		equal(t, "again", again, r)
+		equal(t, "join", Join(r, again), r)
+	})
+}
+
+func TestSeatsAreTrimmed(t *testing.T) {
+	t.Parallel()
+	var r Record
+	now := time.Hour.Milliseconds()
+	for i := range 200 {
+		r = r.sit(names.NodeID(fmt.Sprintf("%032d", i)), false, now+int64(i))
+	}
+	if len(r.Seats) > maxEmptySeats+1 {
+		t.Errorf("%d empty seats", len(r.Seats))
+	}
+	left := r.left()
+	r = r.sit(nodeID(1), true, now+2*emptySeatMillis)
+	if len(r.Seats) != 2 || r.Seats[0].Version != left {
+		t.Errorf("after long: %+v", r.Seats)
+	}
+}
+
+func TestOwner(t *testing.T) {
+	t.Parallel()
+	three := newView(nodeID(0), []names.NodeID{nodeID(2), nodeID(1), nodeID(2)})
+	two := newView(nodeID(0), []names.NodeID{nodeID(1)})
+	if same := newView(nodeID(1), []names.NodeID{nodeID(0), nodeID(2)}); !same.equal(three) {
+		t.Error("the order of the nodes matters")
+	}
+	share := map[names.NodeID]int{}
+	for i := range 3000 {
+		u := names.UserID(fmt.Sprintf("user:%d", i))
+		o := three.owner(u)
+		share[o]++
+		if o != nodeID(2) && two.owner(u) != o {
+			t.Fatalf("%s moves although its owner stays", u)
+		}
+	}
+	for n, c := range share {
+		if c < 850 || c > 1150 {
+			t.Errorf("%s owns %d of 3000", n, c)
+		}
+	}
+}

@@ -1,0 +1,237 @@
+package presence
+
+import (
+	"context"
+	"sync"
+
+	"github.com/swindon-go/swindon/internal/names"
+)
+
+// RecordHeard takes in a record that another node has changed, or that a catch-up has found. The order does not matter.
+// It does not block. It must not be called under a lock that Deps.Changed takes.
+func (t *Tracker) RecordHeard(id names.UserID, value []byte) {
+	r, ok := t.parse(id, value)
+	if !ok {
+		return
+	}
+	t.mu.Lock()
+	t.consider(id, r, nil)
+	t.mu.Unlock()
+	t.tell()
+}
+
+// consider learns a record if it concerns this node. The caller holds mu.
+func (t *Tracker) consider(id names.UserID, r Record, dead []names.NodeID) {
+	u := t.users[id]
+	if u == nil {
+		if !t.concerns(id, &r, dead) {
+			return
+		}
+		u = t.get(id)
+	}
+	if len(dead) > 0 {
+		u.dead = dead
+	}
+	t.learn(u, r)
+}
+
+// concerns tells whether this node has something to do because of a record. The caller holds mu.
+func (t *Tracker) concerns(id names.UserID, r *Record, dead []names.NodeID) bool {
+	if r.here(t.d.Node) {
+		return true // a ghost
+	}
+	_, _, purge := r.purgeAt(0)
+	return (r.State == Active || r.Notice.pending() || purge || len(dead) > 0) && t.owns(id)
+}
+
+// learn joins what was heard of a record. The caller holds mu, and calls tell without it.
+func (t *Tracker) learn(u *user, r Record) {
+	u.rec, u.known = Join(u.rec, r), true
+	if !u.dirty && !u.syncing && t.mismatched(u) {
+		u.dirty = true
+	}
+	if k := u.task; k != nil && k.cancel != nil && !k.mine(&u.rec.Notice, t.d.Node) {
+		k.cancel(errLeaseLost)
+	}
+	t.watch(u, false)
+	t.schedule(u)
+}
+
+// watch sees to it that the followers of a user are told what they do not know. Of an unknown user they are supposed to
+// believe that he is offline; silent says that they are told otherwise. The caller holds mu.
+func (t *Tracker) watch(u *user, silent bool) {
+	if u.follow == 0 {
+		return
+	}
+	if !u.base {
+		u.base = true
+		if silent || u.rec.State == Offline || u.rec.Version < u.since {
+			u.told = u.rec.Status
+			return
+		}
+	}
+	if !u.queued && u.rec.State != u.told.State {
+		u.queued = true
+		t.changed = append(t.changed, u)
+	}
+}
+
+// tell hands the changes to the watchers, one at a time, without mu.
+func (t *Tracker) tell() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.telling {
+		return
+	}
+	t.telling = true
+	for len(t.changed) > 0 {
+		u := t.changed[0]
+		t.changed = t.changed[1:]
+		u.queued = false
+		s := u.rec.Status
+		if u.follow > 0 && s.State != u.told.State {
+			u.told = s
+			t.mu.Unlock()
+			t.d.Changed(u.id, s)
+			t.mu.Lock()
+		}
+		t.schedule(u)
+	}
+	t.changed = nil
+	t.telling = false
+}
+
+// Follow keeps a user's status current and makes Deps.Changed hear of its changes, until Unfollow was called as often.
+// To miss nothing call Follow first, then Statuses.
+func (t *Tracker) Follow(id names.UserID) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	u := t.get(id)
+	u.follow++
+	if u.follow > 1 {
+		return
+	}
+	t.d.Metrics.followed.Add(1)
+	if u.known {
+		u.told, u.base = u.rec.Status, true
+		return
+	}
+	u.since = t.now()
+	t.load(id)
+}
+
+// Unfollow undoes one Follow.
+func (t *Tracker) Unfollow(id names.UserID) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	u := t.users[id]
+	if u == nil || u.follow == 0 {
+		return
+	}
+	u.follow--
+	if u.follow > 0 {
+		return
+	}
+	u.base, u.told = false, Status{}
+	t.d.Metrics.followed.Add(-1)
+	t.schedule(u)
+}
+
+// Statuses returns the status of users, aligned with us, as the store has them or as they are known to be by now. An
+// unknown user gets a record first, so that every later status is greater (decision D25). When the store is away it
+// fails, unless all users are known here.
+func (t *Tracker) Statuses(ctx context.Context, us []names.UserID) ([]Status, error) {
+	ctx, cancel := context.WithTimeout(ctx, storeWait)
+	defer cancel()
+	defer t.tell()
+	out := make([]Status, len(us))
+	values, err := t.d.Records.LoadRecords(ctx, us)
+	if err != nil {
+		t.failed(err)
+		return out, t.recall(us, out, err)
+	}
+	var unknown []int
+	for i, id := range us {
+		r, _ := t.parse(id, values[i])
+		if out[i] = t.hear(id, r); out[i].Version == 0 {
+			unknown = append(unknown, i)
+		}
+	}
+	return out, t.introduce(ctx, us, out, unknown)
+}
+
+// recall fills in the statuses of users who are all known here; otherwise it returns err.
+func (t *Tracker) recall(us []names.UserID, out []Status, err error) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for i, id := range us {
+		u := t.users[id]
+		if u == nil || u.rec.Version == 0 {
+			return err
+		}
+		out[i] = u.rec.Status
+	}
+	return nil
+}
+
+// hear learns a record that is about to be told and returns the user's status.
+func (t *Tracker) hear(id names.UserID, r Record) Status {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	u := t.users[id]
+	if u == nil {
+		t.consider(id, r, nil)
+		return r.Status
+	}
+	if r.Version > 0 {
+		u.rec = Join(u.rec, r)
+		t.watch(u, true)
+		t.learn(u, r)
+	}
+	return u.rec.Status
+}
+
+// introduce makes the records of unknown users.
+func (t *Tracker) introduce(ctx context.Context, us []names.UserID, out []Status, unknown []int) error {
+	var wg sync.WaitGroup
+	var mu sync.Mutex // guards failure
+	var failure error
+	places := make(chan int)
+	for range min(createWorkers, len(unknown)) {
+		wg.Go(func() {
+			for i := range places {
+				s, err := t.create(ctx, us[i])
+				out[i] = s
+				if err != nil {
+					mu.Lock()
+					failure = err
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	for _, i := range unknown {
+		places <- i
+	}
+	close(places)
+	wg.Wait()
+	return failure
+}
+
+// create makes the record of an unknown user. The empty id, which is no user's, is offline (decision D5).
+func (t *Tracker) create(ctx context.Context, id names.UserID) (Status, error) {
+	now := t.now()
+	if id == "" {
+		return Status{Version: now}, nil
+	}
+	t.mu.Lock()
+	u := t.get(id)
+	u.pins++
+	t.mu.Unlock()
+	err := t.change(ctx, u, func(r Record) (Record, bool) { return r.known(now) })
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	u.pins--
+	t.schedule(u)
+	return u.rec.Status, err
+}
