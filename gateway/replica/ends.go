@@ -1,0 +1,197 @@
+package replica
+
+import (
+	"container/heap"
+	"context"
+	"sync"
+	"time"
+
+	"github.com/swindon-go/swindon/internal/names"
+	"github.com/swindon-go/swindon/lattice"
+)
+
+// sees tells whether a key is visible to the user.
+func (p *privateCopy) sees(k names.Key, now int64) bool {
+	s := p.keys.Get(k)
+	return s != nil && !s.Ended(now)
+}
+
+// visible lists the keys that are visible.
+func (p *privateCopy) visible(now int64) []names.Key {
+	out := make([]names.Key, 0, p.keys.Len())
+	for k, s := range p.keys.All() {
+		if !s.Ended(now) {
+			out = append(out, k)
+		}
+	}
+	return out
+}
+
+// unseen lists the keys of d that are not visible yet.
+func (p *privateCopy) unseen(d *lattice.Keys, now int64) (fresh []names.Key) {
+	for k := range d.All() {
+		if !p.sees(k, now) {
+			fresh = append(fresh, k)
+		}
+	}
+	return fresh
+}
+
+// due is when something has to be done because a state ends: it is hidden, and later forgotten; 0: never. early is how
+// much earlier than lattice.EndedKept it is forgotten.
+func due(s *lattice.State, now, early int64) int64 {
+	if s.End == 0 || now < s.End {
+		return s.End
+	}
+	return s.End + lattice.EndedKept.Milliseconds() - early
+}
+
+// nextEnd is when something is due for one of some keys of p; 0: never.
+func (p *privateCopy) nextEnd(of *lattice.Keys, now, early int64) (at int64) {
+	for k := range of.All() {
+		if s := p.keys.Get(k); s != nil {
+			at = earlier(at, due(s, now, early))
+		}
+	}
+	return at
+}
+
+func earlier(a, b int64) int64 {
+	if a == 0 || b != 0 && b < a {
+		return b
+	}
+	return a
+}
+
+// expireShared forgets what ended long ago. The caller holds the lock.
+func (n *namespace) expireShared(p *sharedCopy, now int64) {
+	if p.state.Droppable(now + n.set.early) {
+		p.state = lattice.State{}
+	}
+}
+
+// expirePrivate hides the keys that have ended and forgets those that ended long ago. The caller holds the lock.
+func (n *namespace) expirePrivate(p *privateCopy, now int64) {
+	if p.queued == 0 || now < p.queued {
+		return
+	}
+	if p.view != nil {
+		for k, s := range p.keys.All() {
+			if s.Ended(now) {
+				n.unfollow(p.view, k)
+			}
+		}
+	}
+	p.keys.DropEnded(now + n.set.early)
+}
+
+// expire does what is due for one document.
+func (n *namespace) expire(doc names.Doc, now int64) {
+	if doc.Kind == names.SharedDoc {
+		if p := n.shared[doc.Key]; p != nil {
+			n.expireShared(p, now)
+			p.queued = 0
+			n.queueEnd(doc, &p.version, due(&p.state, now, n.set.early))
+			n.digestShared(doc.Key, p)
+		}
+		return
+	}
+	if p := n.private[doc.User]; p != nil {
+		n.expirePrivate(p, now)
+		p.queued = 0
+		n.queueEnd(doc, &p.version, p.nextEnd(&p.keys, now, n.set.early))
+		n.digestPrivate(doc.User, p)
+	}
+}
+
+// queueEnd has the Set come back to a document at a time, unless it does so earlier anyway.
+func (n *namespace) queueEnd(doc names.Doc, v *version, at int64) {
+	if at == 0 || v.queued != 0 && v.queued <= at {
+		return
+	}
+	v.queued = at
+	n.set.ends.add(end{at, doc})
+}
+
+// end is a document for which something is due at a time, in Unix milliseconds.
+type end struct {
+	at  int64
+	doc names.Doc
+}
+
+// ends is the queue of them: one timer for all keys of a Set.
+type ends struct {
+	mu   sync.Mutex // guards list; no other is taken under it
+	list endHeap
+	wake chan struct{}
+}
+
+func newEnds() *ends { return &ends{wake: make(chan struct{}, 1)} }
+
+func (e *ends) add(x end) {
+	e.mu.Lock()
+	heap.Push(&e.list, x)
+	first := e.list[0] == x
+	e.mu.Unlock()
+	if first {
+		poke(e.wake)
+	}
+}
+
+// due takes out the documents that are due, and tells when the next is; 0: none.
+func (e *ends) due(now int64) (out []names.Doc, next int64) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for len(e.list) > 0 && e.list[0].at <= now {
+		out = append(out, heap.Pop(&e.list).(end).doc)
+	}
+	if len(e.list) > 0 {
+		next = e.list[0].at
+	}
+	return out, next
+}
+
+// keepEnds hides keys when they end, until ctx does.
+func (s *Set) keepEnds(ctx context.Context) {
+	for {
+		docs, next := s.ends.due(s.nowMs())
+		for _, doc := range docs {
+			if n := s.namespaceOf(doc.Namespace, false); n != nil {
+				n.expire(doc, s.nowMs())
+				n.release()
+			}
+		}
+		var timer <-chan time.Time
+		if next != 0 {
+			timer = time.After(time.Duration(max(next-s.nowMs(), 1)) * time.Millisecond)
+		}
+		select {
+		case <-timer:
+		case <-s.ends.wake:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// poke leaves one token in a channel.
+func poke(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+type endHeap []end
+
+func (h endHeap) Len() int           { return len(h) }
+func (h endHeap) Less(i, j int) bool { return h[i].at < h[j].at }
+func (h endHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+func (h *endHeap) Push(x any)        { *h = append(*h, x.(end)) }
+func (h *endHeap) Pop() any {
+	last := len(*h) - 1
+	x := (*h)[last]
+	(*h)[last] = end{}
+	*h = (*h)[:last]
+	return x
+}

@@ -1,0 +1,178 @@
+package replica
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/swindon-go/swindon/internal/names"
+)
+
+// loader reads documents in the background: those that a change says nothing about, those that have become visible, and
+// once more those that were read from a replica which may have lagged. It reads in batches, one at a time.
+type loader struct {
+	set *Set
+
+	mu sync.Mutex // guards the following; no other is taken under it
+	// soon are documents to be read now; true: and once more later.
+	soon  map[names.Doc]bool
+	later map[names.Doc]struct{}
+	due   time.Time // of later
+	// last are the documents that were read at lastAt: not again at once.
+	last   map[names.Doc]struct{}
+	lastAt time.Time
+	wake   chan struct{}
+}
+
+const (
+	// Documents that are read a second time.
+	maxLater = 1 << 17
+	// The same document is not read more often.
+	reloadPause = 100 * time.Millisecond
+)
+
+func newLoader(s *Set) *loader {
+	return &loader{set: s, soon: map[names.Doc]bool{}, later: map[names.Doc]struct{}{}, wake: make(chan struct{}, 1)}
+}
+
+// again has documents read as soon as possible. It may be called with a namespace's lock held.
+func (l *loader) again(docs []names.Doc) {
+	if len(docs) == 0 {
+		return
+	}
+	l.mu.Lock()
+	for _, d := range docs {
+		l.soon[d] = true // bounded by the number of copies
+	}
+	l.mu.Unlock()
+	poke(l.wake)
+}
+
+// keys is again for shared keys.
+func (l *loader) keys(ns names.Namespace, keys []names.Key) {
+	docs := make([]names.Doc, len(keys))
+	for i, k := range keys {
+		docs[i] = names.SharedOf(ns, k)
+	}
+	l.again(docs)
+}
+
+// second has documents that have just been read be read once more, when replicas that lag have caught up.
+func (l *loader) second(docs []names.Doc) {
+	if l.set.store == nil || len(docs) == 0 {
+		return
+	}
+	l.mu.Lock()
+	if len(l.later) == 0 {
+		l.due = time.Now().Add(secondRead)
+	}
+	for _, d := range docs {
+		if len(l.later) < maxLater {
+			l.later[d] = struct{}{}
+		}
+	}
+	l.mu.Unlock()
+	poke(l.wake)
+}
+
+// take returns the documents that are to be read now and those of them that are to be read once more later, or how long
+// to wait for the next; 0: until there are some.
+func (l *loader) take(now time.Time) (docs, twice []names.Doc, rest time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.later) > 0 {
+		if rest = l.due.Sub(now); rest <= 0 {
+			for d := range l.later {
+				l.soon[d] = l.soon[d]
+			}
+			clear(l.later)
+			rest = 0
+		}
+	}
+	wait := l.lastAt.Add(reloadPause).Sub(now)
+	for d, again := range l.soon {
+		if _, just := l.last[d]; just && wait > 0 {
+			if rest == 0 || wait < rest {
+				rest = wait
+			}
+			continue
+		}
+		delete(l.soon, d)
+		docs = append(docs, d)
+		if again {
+			twice = append(twice, d)
+		}
+	}
+	return docs, twice, rest
+}
+
+// done notes that documents have been read.
+func (l *loader) done(docs []names.Doc) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.last, l.lastAt = make(map[names.Doc]struct{}, len(docs)), time.Now()
+	for _, d := range docs {
+		l.last[d] = struct{}{}
+	}
+}
+
+// run reads until ctx ends.
+func (l *loader) run(ctx context.Context) {
+	for try := 0; ; {
+		docs, twice, rest := l.take(time.Now())
+		if docs = l.set.followed(docs); len(docs) > 0 {
+			if err := l.set.fetch(ctx, docs, asWhole); err != nil {
+				l.set.log.Debug("Documents could not be read", "count", len(docs), "err", err)
+				l.again(docs)
+				try = min(try+1, 100)
+				if pause(ctx, try) != nil {
+					return
+				}
+				continue
+			}
+			try = 0
+			l.done(docs)
+			l.second(twice)
+			continue
+		}
+		var timer <-chan time.Time
+		if rest > 0 {
+			timer = time.After(rest)
+		}
+		select {
+		case <-timer:
+		case <-l.wake:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// followed picks those documents of which there are copies, sorted by namespace.
+func (s *Set) followed(docs []names.Doc) (out []names.Doc) {
+	by := make(map[names.Namespace][]names.Doc)
+	for _, d := range docs {
+		by[d.Namespace] = append(by[d.Namespace], d)
+	}
+	for ns, list := range by {
+		n := s.namespaceOf(ns, false)
+		if n == nil {
+			continue
+		}
+		for _, d := range list {
+			if n.has(d) {
+				out = append(out, d)
+			}
+		}
+		n.release()
+	}
+	return out
+}
+
+// has tells whether there is a copy. The caller holds the lock.
+func (n *namespace) has(d names.Doc) bool {
+	if d.Kind == names.SharedDoc {
+		return n.shared[d.Key] != nil
+	}
+	return n.private[d.User] != nil
+}
