@@ -249,7 +249,7 @@ func (t *Tracker) dueAt(u *user) int64 {
 
 func (t *Tracker) grace() int64 { return t.d.Config().PrivateGrace.Milliseconds() }
 
-// tally counts a user with connections here as active or not, and one that is not written. The caller holds mu.
+// tally counts a session of this node as active or not, and one that is not written. The caller holds mu.
 func (t *Tracker) tally(u *user) {
 	if is := u.dirty || u.syncing; is != u.unsettled {
 		u.unsettled = is
@@ -269,7 +269,9 @@ func (t *Tracker) tally(u *user) {
 	if u.tallied {
 		count(-1)
 	}
-	u.tallied, u.counted = u.local, u.rec.State
+	// A session without connections (protocol §10.1) is counted by the node that owns its deadline.
+	u.tallied = u.local || u.rec.State == Active && !u.rec.anybody() && t.owns(u.id)
+	u.counted = u.rec.State
 	if u.tallied {
 		count(1)
 	}
