@@ -128,7 +128,7 @@ func (h *Handler) turnAway(c *conn, protocol string, code closeCode, reason stri
 // meanwhile leave in one write.
 func (h *Handler) welcome(c *conn, pend *pending, protocol string, who backend.Identity) {
 	p := h.pool
-	replaced := p.sessions.join(c, who.User)
+	replaced := p.associate(c, who.User)
 	hello := wire.HelloFrame(who.Hello)
 	err := c.flush(pend, protocol, ws.Text(hello[:]...))
 	if replaced != nil {

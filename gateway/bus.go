@@ -28,6 +28,9 @@ type Bus interface {
 	// Request sends m on a lane and waits for the one answer. Errors: port.ErrNoResponders (nobody got it),
 	// port.ErrUnavailable (not sent), port.ErrTooLarge, port.ErrTimeout or the context's error (may have been got).
 	Request(ctx context.Context, lane port.Lane, m port.Message) (port.Message, error)
+	// RequestMany sends m like Request and hands every answer to each, one by one, until it returns false (then the error
+	// is nil) or ctx ends.
+	RequestMany(ctx context.Context, lane port.Lane, m port.Message, each func(port.Message) (more bool)) error
 	// Intake subscribes to all subjects for the life of the bus and hands their messages one by one, in the order of
 	// arrival, to handle, which must not block for long. stop ends it and returns when handle runs no more.
 	Intake(subjects []string, handle func(port.Message)) (stop func(), err error)

@@ -139,7 +139,9 @@ func (k *call) begin(w *worker) (waits bool) {
 	}
 	k.session = c.session.Load()
 	if r.HasActive {
-		p.sessions.active(k.session, r.Active)
+		if until, later := p.sessions.active(k.session, r.Active); later {
+			p.presence.Active(k.session.user, until)
+		}
 	}
 	p.deps.Metrics.calls.Add(1)
 	k.dest = h.methods.Lookup(string(r.Method))

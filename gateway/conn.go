@@ -26,11 +26,20 @@ type conn struct {
 	// gone becomes true when the connection has left, watched says that abandon is called then; guarded by mu.
 	gone, watched bool
 
-	mu sync.Mutex // guards the following and the flags above
+	// watching tells that the client is told about users (protocol §9).
+	watching atomic.Bool
+
+	mu sync.Mutex // guards the following and the flags above that say so
+	// joined becomes true when the session is set and what was pending has been taken over.
+	joined bool
 	// flying lists the calls under way over NATS.
 	flying *call
 	// subs are the connection's subscriptions, in no order.
 	subs []*subscription
+	// attachments are the namespaces that the connection looks at, in no order.
+	attachments []*attachment
+	// users are those that the connection is to be told about after its hello.
+	users []names.UserID
 }
 
 func (c *conn) id() names.ConnID { return names.ConnID{Node: c.handler.pool.deps.Node, N: c.n} }
@@ -51,5 +60,14 @@ func (c *conn) send(f ws.Frame) {
 		return
 	}
 	// A connection that is too slow closes itself.
+	_ = c.ws.Send(f)
+}
+
+// sendState is send for what the gateway itself tells a connection at its beginning: it does not count among what is
+// kept for it before hello.
+func (c *conn) sendState(f ws.Frame) {
+	if p := c.pending.Load(); p != nil && p.keepState(f) {
+		return
+	}
 	_ = c.ws.Send(f)
 }

@@ -4,17 +4,21 @@ import (
 	"log/slog"
 
 	"github.com/swindon-go/swindon/gateway/backend"
+	"github.com/swindon-go/swindon/gateway/replica"
 	"github.com/swindon-go/swindon/internal/ident"
 	"github.com/swindon-go/swindon/internal/names"
 )
 
-// Deps is what a session pool needs from the node. Every field is required.
+// Deps is what a session pool needs from the node. Every field but Store is required.
 type Deps struct {
 	// Node is this process's id.
 	Node names.NodeID
 	// NextConn gives out the numbers of connections, shared by all session pools of the process, from 0.
 	NextConn func() uint64
 	Bus      Bus
+	// Store keeps the session pool's documents; nil: there is none, the nodes of a mesh keep them themselves (decision
+	// D24).
+	Store replica.Store
 	// Space has the session pool's NATS subjects.
 	Space names.Space
 	// Destinations finds destinations in the current configuration.

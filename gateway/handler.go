@@ -27,10 +27,9 @@ type Handler struct {
 	log     *slog.Logger
 }
 
-// NewHandler returns a route of the session pool p. Its compatibility becomes the session pool's too. Requests
-// that are no websocket handshake go to plain; nil answers 404.
+// NewHandler returns a route of the session pool p. Requests that are no websocket handshake go to plain; nil answers 404.
 func NewHandler(cfg HandlerConfig, methods Methods, p *Pool, plain http.Handler, log *slog.Logger) *Handler {
-	h := &Handler{
+	return &Handler{
 		pool:    p,
 		methods: methods,
 		level:   backend.Level(cfg.Compatibility),
@@ -40,9 +39,10 @@ func NewHandler(cfg HandlerConfig, methods Methods, p *Pool, plain http.Handler,
 		remote:  cfg.ForwardRemoteAddr,
 		log:     log,
 	}
-	p.level.Store(int32(h.level))
-	return h
 }
+
+// InForce tells that the route is one of the running configuration: its compatibility is the session pool's from now on.
+func (h *Handler) InForce() { h.pool.level.Store(int32(h.level)) }
 
 // ServeHTTP answers plain requests and bad handshakes, and takes good ones through authorization. It returns when the
 // outcome is known; the connection lives on.

@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/swindon-go/swindon/internal/jsontext"
-	"github.com/swindon-go/swindon/internal/names"
 	"github.com/swindon-go/swindon/internal/port"
 )
 
@@ -24,8 +23,10 @@ func (p *Pool) intake(m port.Message) {
 		p.hearConn(m)
 	case "user":
 		p.hearUser(m)
+	case "lat":
+		p.lattices.Hear(m)
 	case "nodes":
-		p.hearBeat(m)
+		p.hearNodes(m)
 	case "node":
 		p.hearNode(m)
 	default:
@@ -47,53 +48,6 @@ func (p *Pool) hearTopic(m port.Message) {
 	p.deliver(t, m.Data)
 }
 
-// hearConn applies a command for a connection of this node and answers it.
-func (p *Pool) hearConn(m port.Message) {
-	id, op, err := p.deps.Space.ParseConn(m.Subject)
-	if err != nil || id.Node != p.deps.Node {
-		p.answer(m, port.ErrMalformed)
-		return
-	}
-	switch op {
-	case opSubscribe, opUnsubscribe:
-		t, err := names.ParseTopic(string(m.Data))
-		switch {
-		case err != nil:
-			p.answer(m, port.ErrMalformed)
-		case op == opSubscribe:
-			p.answer(m, p.subscribe(id.N, t))
-		default:
-			p.answer(m, p.unsubscribe(id.N, t))
-		}
-	case opKick:
-		c := p.conns.get(id.N)
-		if c == nil {
-			p.answer(m, port.ErrGone)
-			return
-		}
-		c.close(closeKicked, reasonKicked)
-		p.answer(m, nil)
-	default:
-		p.answer(m, port.ErrMalformed)
-	}
-}
-
-// hearUser applies a command for all connections of a user. Only nodes that hold the user answer.
-func (p *Pool) hearUser(m port.Message) {
-	user, op, err := p.deps.Space.ParseUser(m.Subject)
-	if err != nil || op != opKick {
-		p.answer(m, port.ErrMalformed)
-		return
-	}
-	conns := p.sessions.of(user)
-	for _, c := range conns {
-		c.close(closeKicked, reasonKicked)
-	}
-	if len(conns) > 0 {
-		p.answer(m, nil)
-	}
-}
-
 // hearNode answers a request to this node alone.
 func (p *Pool) hearNode(m port.Message) {
 	if strings.HasSuffix(m.Subject, "."+opPing) {
@@ -112,13 +66,33 @@ func (p *Pool) answer(m port.Message, err error) {
 	if m.Reply == "" {
 		return
 	}
-	out := port.Message{Subject: m.Reply}
+	header := p.nodes.header
 	if err != nil {
-		out.Header = port.Header{
+		header = port.Header{
+			port.HeaderNode:      header[port.HeaderNode],
 			port.HeaderErrorCode: {strconv.Itoa(commandStatus(err))}, port.HeaderError: {err.Error()},
 		}
 	}
-	if err := p.deps.Bus.Publish(out); err != nil {
+	p.reply(m, header, nil)
+}
+
+// answerWith answers a question.
+func (p *Pool) answerWith(m port.Message, data []byte) { p.reply(m, p.nodes.header, data) }
+
+func (p *Pool) reply(m port.Message, header port.Header, data []byte) {
+	if m.Reply == "" {
+		return
+	}
+	if err := p.deps.Bus.Publish(port.Message{Subject: m.Reply, Header: header, Data: data}); err != nil {
 		p.log.Debug("Answer could not be sent", "subject", m.Subject, "err", err)
 	}
+}
+
+// hearNodes takes what is said to all nodes.
+func (p *Pool) hearNodes(m port.Message) {
+	if m.Subject == p.deps.Space.Nodes(opViewers) {
+		p.lattices.HearViewers(m)
+		return
+	}
+	p.hearBeat(m)
 }

@@ -5,6 +5,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/swindon-go/swindon/gateway/presence"
+	"github.com/swindon-go/swindon/gateway/replica"
 	"github.com/swindon-go/swindon/internal/ws"
 )
 
@@ -12,13 +14,14 @@ import (
 // D47).
 type Metrics struct {
 	connects, connections, framesReceived, pools atomic.Int64
-	active, inactive                             atomic.Int64
-	pubIn, pubOut, topics                        atomic.Int64
+	pubIn, pubOut, topics, latticeOut            atomic.Int64
 	calls, callErrors, refused                   atomic.Int64
-	badMessages, notices, noticesLost            atomic.Int64
+	badMessages                                  atomic.Int64
 
-	// WS counts what the websocket layer does.
-	WS *ws.Counters
+	// WS counts what the websocket layer does, Replica what the documents of lattices, Presence what the records of users.
+	WS       *ws.Counters
+	Replica  *replica.Metrics
+	Presence *presence.Metrics
 }
 
 // Stat is one number in the form of !SelfStatus (configuration §9.3).
@@ -55,23 +58,29 @@ func (m *Metrics) list() []metric {
 		counter(groupChat, "frames_received", "frames_received_total", "Requests received from clients.", m.framesReceived.Load),
 		counter(groupChat, "frames_sent", "frames_sent_total", "Frames queued for clients.", m.framesSent),
 		level(groupChat, "session_pools", "session_pools", "Session pools running.", m.pools.Load),
-		level(groupChat, "active_sessions", "active_sessions", "Sessions whose idle timeout has not passed.", m.active.Load),
-		level(groupChat, "inactive_sessions", "inactive_sessions", "Sessions whose idle timeout has passed.", m.inactive.Load),
+		level(groupChat, "active_sessions", "active_sessions", "Sessions whose idle timeout has not passed.", m.activeSessions),
+		level(groupChat, "inactive_sessions", "inactive_sessions", "Sessions whose idle timeout has passed.", m.inactiveSessions),
 		counter(groupPubsub, "input_messages", "publishes_total", "Messages published to topics on this node.", m.pubIn.Load),
 		counter(groupPubsub, "output_messages", "deliveries_total", "Messages queued for subscribers.", m.pubOut.Load),
 		level(groupPubsub, "topics", "topics", "Topics with subscribers on this node.", m.topics.Load),
+		counter("", "", "lattice_frames_total", "Frames of lattices queued for clients.", m.latticeOut.Load),
 		counter("", "", "calls_total", "Calls of clients sent to backends.", m.calls.Load),
 		counter("", "", "call_errors_total", "Calls answered with an error frame.", m.callErrors.Load),
 		counter("", "", "authorizations_refused_total", "Authorizations that failed.", m.refused.Load),
 		counter("", "", "bad_messages_total", "Messages from NATS that were dropped because they are malformed.", m.badMessages.Load),
-		counter("", "", "inactivity_notices_total", "Notices of inactivity that a backend has answered.", m.notices.Load),
-		counter("", "", "inactivity_notices_lost_total", "Notices of inactivity that were given up.", m.noticesLost.Load),
 	}
 }
 
 // NewMetrics returns counters that are registered with reg under swindon_gateway_….
 func NewMetrics(reg prometheus.Registerer) (*Metrics, error) {
 	m := &Metrics{WS: &ws.Counters{}}
+	var err error
+	if m.Replica, err = replica.NewMetrics(reg); err != nil {
+		return nil, err
+	}
+	if m.Presence, err = presence.NewMetrics(reg); err != nil {
+		return nil, err
+	}
 	for _, l := range m.list() {
 		var c prometheus.Collector
 		value := func() float64 { return float64(l.value()) }
@@ -101,6 +110,16 @@ func (m *Metrics) Stats() []Stat {
 		}
 	}
 	return out
+}
+
+func (m *Metrics) activeSessions() int64 {
+	active, _ := m.Presence.Sessions()
+	return active
+}
+
+func (m *Metrics) inactiveSessions() int64 {
+	_, inactive := m.Presence.Sessions()
+	return inactive
 }
 
 func (m *Metrics) framesSent() int64 { return int64(m.WS.FramesOut.Load()) }

@@ -15,6 +15,7 @@ import (
 	"github.com/swindon-go/swindon/gateway"
 	"github.com/swindon-go/swindon/gateway/api"
 	"github.com/swindon-go/swindon/gateway/backend"
+	"github.com/swindon-go/swindon/gateway/replica"
 	"github.com/swindon-go/swindon/internal/ident"
 	"github.com/swindon-go/swindon/internal/memnet"
 	"github.com/swindon-go/swindon/internal/names"
@@ -43,6 +44,8 @@ type setup struct {
 	nats    backend.NATSConfig
 	plain   http.Handler
 	api     api.Settings
+	// mesh: there is no store.
+	mesh bool
 }
 
 func newSetup(tb testing.TB) *setup {
@@ -114,6 +117,7 @@ func startNodeWith(tb testing.TB, n int, s *setup, network *memory.Network, dest
 		Node:         nd.id,
 		NextConn:     next,
 		Bus:          nd.bus,
+		Store:        nd.store(s),
 		Space:        space,
 		Destinations: dests,
 		IDs:          ident.New(time.Now),
@@ -123,6 +127,7 @@ func startNodeWith(tb testing.TB, n int, s *setup, network *memory.Network, dest
 	if err != nil {
 		tb.Fatal(err)
 	}
+	nd.bus.OnGap(nd.pool.Gap)
 	if err := nd.pool.Start(tb.Context()); err != nil {
 		tb.Fatal(err)
 	}
@@ -135,11 +140,21 @@ func startNodeWith(tb testing.TB, n int, s *setup, network *memory.Network, dest
 		tb.Fatal(err)
 	}
 	s.api.MaxPayloadSize = s.pool.MaxPayloadSize
-	s.api.Tokens, s.api.Strict = s.pool.APITokens, s.pool.StrictAPI
+	s.api.Tokens, s.api.Strict, s.api.Limits = s.pool.APITokens, s.pool.StrictAPI, s.pool.Limits
 	nd.api = api.NewHandler(nd.pool, func() api.Settings { return s.api }, log)
-	nd.serve(gateway.NewHandler(s.handler, methods, nd.pool, s.plain, log))
+	h := gateway.NewHandler(s.handler, methods, nd.pool, s.plain, log)
+	h.InForce()
+	nd.serve(h)
 	tb.Cleanup(nd.stop)
 	return nd
+}
+
+// store is the bucket of the session pool as the node sees it; nil in a mesh.
+func (nd *node) store(s *setup) replica.Store {
+	if s.mesh {
+		return nil
+	}
+	return nd.bus.Store(s.name)
 }
 
 func (nd *node) serve(h http.Handler) {

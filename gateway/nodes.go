@@ -85,6 +85,7 @@ func (p *Pool) beat(ctx context.Context) {
 		b = strconv.AppendInt(b, p.connCount.Load(), 10)
 		b = append(b, `,"users":`...)
 		b = strconv.AppendInt(b, int64(p.sessions.count()), 10)
+		b = p.lattices.BeatFields(b)
 		p.sendBeat(append(b, '}'))
 		p.nodes.bury()
 		select {
@@ -115,4 +116,5 @@ func (p *Pool) hearBeat(m port.Message) {
 		return
 	}
 	p.nodes.heard(id)
+	p.lattices.HearBeat(id, m.Data)
 }

@@ -46,6 +46,16 @@ func (p *pending) keep(f ws.Frame) bool {
 	return true
 }
 
+// keepState is keep without a bound: a connection has few such frames.
+func (p *pending) keepState(f ws.Frame) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.done && p.code == 0 {
+		p.frames = append(p.frames, f)
+	}
+	return !p.done
+}
+
 // end gives the authorization up; it is false when hello has been queued already.
 func (p *pending) end(code closeCode, reason string) bool {
 	p.mu.Lock()

@@ -10,16 +10,19 @@ import (
 	"time"
 
 	"github.com/swindon-go/swindon/gateway/backend"
+	"github.com/swindon-go/swindon/gateway/presence"
+	"github.com/swindon-go/swindon/gateway/replica"
 	"github.com/swindon-go/swindon/internal/names"
+	"github.com/swindon-go/swindon/internal/port"
 	"github.com/swindon-go/swindon/internal/ws"
 )
 
 // Pool is one session pool on this node: its connections, sessions and topics. All methods may be called concurrently;
 // Start once, before any connection.
 //
-// Lock order: connection → session → deadlines; connection → topic shard or topic → pending → outbox. A shard's lock is
-// given back before the lock of what was found in it is taken, locks of one rank are never held together, and no I/O and
-// no NATS publish happens under any.
+// Lock order: connection → session; session's list → watches; connection or session → topic shard, topic or namespace
+// → pending → outbox. A shard's lock is given back before the lock of what was found in it is taken, locks of one rank
+// are never held together, and no I/O and no NATS publish happens under any.
 type Pool struct {
 	name    names.Pool
 	deps    Deps
@@ -33,9 +36,15 @@ type Pool struct {
 	sessions *sessions
 	topics   *topics
 	workers  *workers
-	notices  *notices
+	watches  *watches
 	nodes    *nodes
 	acks     *acks
+	// lattices are the documents of the session pool, presence tells which users are there, on all nodes.
+	lattices   *replica.Set
+	presence   *presence.Tracker
+	unfinished unfinished
+	notified   notified
+	asyncCount atomic.Int64
 
 	pendingCount atomic.Int64
 	connCount    atomic.Int64
@@ -43,16 +52,15 @@ type Pool struct {
 	empty    chan struct{}
 	draining atomic.Bool
 	drained  atomic.Bool
+	started  bool
 
 	stop   sync.Once
-	mu     sync.Mutex // guards undo
+	mu     sync.Mutex // guards undo and started
 	undo   []func()
 	cancel context.CancelFunc
 	ctx    context.Context
 	wg     sync.WaitGroup
 }
-
-var errTooManyNotices = errors.New("too many notices wait")
 
 // NewPool returns a session pool that does nothing before Start.
 func NewPool(name names.Pool, cfg Config, d Deps) (*Pool, error) {
@@ -73,10 +81,16 @@ func NewPool(name names.Pool, cfg Config, d Deps) (*Pool, error) {
 	p.level.Store(int32(backend.LevelLatest))
 	p.cfg.Store(&cfg)
 	p.ctx, p.cancel = context.WithCancel(context.Background())
-	p.sessions = newSessions(&p.cfg, d.Metrics, p.expired)
-	p.nodes = newNodes(d.Node, p.sessions.now)
+	p.sessions = newSessions(&p.cfg)
+	p.nodes = newNodes(d.Node, sinceNow())
 	p.acks = newAcks(p)
-	p.notices = p.newNotices()
+	p.watches = newWatches()
+	var err error
+	if p.lattices, err = p.newLattices(); err != nil {
+		return nil, err
+	}
+	p.presence = p.newPresence()
+	p.watches.follow, p.watches.unfollow = p.presence.Follow, p.presence.Unfollow
 	return p, nil
 }
 
@@ -84,24 +98,34 @@ func NewPool(name names.Pool, cfg Config, d Deps) (*Pool, error) {
 func (p *Pool) Name() names.Pool { return p.name }
 
 // Start takes up contact with the other nodes and starts the clocks. An error leaves nothing running.
-func (p *Pool) Start(context.Context) error {
+func (p *Pool) Start(ctx context.Context) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s := p.deps.Space
 	stop, err := p.deps.Bus.Intake([]string{
-		s.Topics(), s.Conns(p.deps.Node), s.Users(), s.NodeRequests(p.deps.Node), s.Nodes(opBeat),
+		s.Topics(), s.Conns(p.deps.Node), s.Users(), s.NodeRequests(p.deps.Node), s.Nodes(opBeat), s.Nodes(opViewers),
+		s.Announcements(), s.Loads(),
 	}, p.intake)
 	if err != nil {
 		return err
 	}
 	p.undo = append(p.undo, stop)
-	if stop, err = p.deps.Bus.Serve(s.Publishes(), publishQueue, p.servePublish); err != nil {
+	for subject, serve := range map[string]func(port.Message){
+		s.Publishes(): p.servePublish, s.LatticeUpdates(): p.serveUpdate,
+	} {
+		if stop, err = p.deps.Bus.Serve(subject, names.NodeQueue, serve); err != nil {
+			p.unwind()
+			return err
+		}
+		p.undo = append(p.undo, stop)
+	}
+	if err := p.lattices.Start(ctx); err != nil {
 		p.unwind()
 		return err
 	}
-	p.undo = append(p.undo, stop)
-	p.wg.Go(func() { p.sessions.due.run(p.ctx, p.sessions.now, p.sessions.expire) })
-	p.wg.Go(func() { p.notices.run(p.ctx) })
+	p.presence.Start()
+	p.started = true
+	p.wg.Go(func() { p.unfinished.run(p.ctx) })
 	p.wg.Go(func() { p.beat(p.ctx) })
 	p.wg.Go(func() { p.acks.run(p.ctx) })
 	p.log.Debug("Session pool started")
@@ -120,7 +144,20 @@ func (p *Pool) unwind() {
 
 // Apply changes the settings. Connections that exist keep the bounds of their outbox, their ping times and their
 // frame limit.
-func (p *Pool) Apply(cfg Config) { p.cfg.Store(&cfg) }
+func (p *Pool) Apply(cfg Config) {
+	p.cfg.Store(&cfg)
+	p.lattices.Apply(cfg.Replica)
+}
+
+// Gap tells that messages of other nodes were lost, or may have been: reason is "overflow" or "reconnect". It does not
+// block.
+func (p *Pool) Gap(reason string) {
+	p.lattices.Gap(reason)
+	p.presence.Gap()
+}
+
+// Ready tells whether lattices and presence can keep their promises.
+func (p *Pool) Ready() bool { return p.lattices.Ready() }
 
 // Weak tells whether content types of API requests are not looked at, as the routes' compatibility wants it.
 func (p *Pool) Weak() bool { return backend.Level(p.level.Load()).Weak() }
@@ -176,8 +213,11 @@ func (p *Pool) enter(h *Handler, w *ws.Conn, cancel context.CancelFunc) (*conn, 
 // leave takes a connection out of everything. It is idempotent.
 func (p *Pool) leave(c *conn) {
 	c.mu.Lock()
-	gone, subs := c.gone, c.subs
-	c.gone, c.subs = true, nil
+	gone, subs, attached := c.gone, c.subs, c.attachments
+	c.gone, c.subs, c.attachments, c.users = true, nil, nil, nil
+	for _, a := range attached {
+		a.over = true
+	}
 	c.mu.Unlock()
 	if gone {
 		return
@@ -185,8 +225,14 @@ func (p *Pool) leave(c *conn) {
 	for _, s := range subs {
 		p.topics.remove(s)
 	}
+	for _, a := range attached {
+		a.end()
+	}
 	p.conns.remove(c)
-	p.sessions.part(c)
+	if s := p.sessions.part(c); s != nil {
+		p.watches.end(s)
+		p.presence.Parted(s.user)
+	}
 	p.deps.Metrics.connections.Add(-1)
 	if p.connCount.Add(-1) == 0 {
 		p.tellEmpty()
@@ -214,10 +260,18 @@ func (p *Pool) stopOnce() {
 	// From now on nothing may be answered in the name of this node: the session pool may be configured again.
 	p.mu.Lock()
 	p.unwind()
+	started := p.started
 	p.mu.Unlock()
 	p.farewell()
 	if !p.drained.Load() {
 		p.awaitEmpty(time.After(stopTimeout))
+	}
+	if started {
+		// What the last ones to leave have left to be written is written now.
+		ctx, cancel := context.WithTimeout(p.ctx, answerTimeout)
+		p.presence.Stop(ctx)
+		cancel()
+		p.lattices.Stop()
 	}
 	p.cancel()
 	p.wg.Wait()

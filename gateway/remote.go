@@ -14,8 +14,15 @@ import (
 const (
 	opSubscribe   = "sub"
 	opUnsubscribe = "unsub"
+	opAttach      = "lat"
+	opDetach      = "unlat"
+	opUsers       = "users"
+	opUnusers     = "unusers"
+	opInfo        = "info"
+	opActive      = "active"
 	opKick        = "kick"
 	opPing        = "ping"
+	opViewers     = "viewers"
 )
 
 // commandStatus is the error code of an answer; commandError is its inverse.

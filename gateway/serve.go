@@ -8,9 +8,6 @@ import (
 	"github.com/swindon-go/swindon/internal/port"
 )
 
-// publishQueue is the queue group in which the nodes share the acknowledged publishes of backends.
-const publishQueue = "gw"
-
 // maxAcks bounds the publishes that wait for their acknowledgement; beyond: 503.
 const maxAcks = 100_000
 

@@ -12,33 +12,27 @@ import (
 	"github.com/swindon-go/swindon/internal/names"
 )
 
-// session is what one user has on this node: connections and a deadline after which the user counts as inactive
-// (protocol §10).
+// session is what one user has on this node: connections, and until when they want the user to count as active. Whether
+// the user does so is told by package presence, for all nodes together (protocol §10, decision D25).
 type session struct {
 	user names.UserID
 	// auth is the Authorization of the session's calls, made at the first.
 	auth atomic.Pointer[credentials]
 
-	mu sync.Mutex // guards all below
+	mu sync.Mutex // guards the following
 	// conns are the user's connections, the oldest first.
 	conns []*conn
-	// deadline is when the session becomes inactive, as time since the sessions' epoch.
-	deadline time.Duration
-	state    sessionState
-	// queued is true while the session has an entry in the deadlines; it has at most one.
-	queued bool
+	// until is the latest time that was asked for here, in Unix milliseconds.
+	until int64
 	// dead is true when the session has left the table; who finds a dead one looks again.
 	dead bool
+
+	listMu sync.Mutex // guards the following; it comes before the lock of the watches
+	// list are the users whose presence the session watches.
+	list map[names.UserID]struct{}
+	// ended is true when nothing may be added to list any more.
+	ended bool
 }
-
-// sessionState is whether a user counts as active. The zero value is a session that nobody has joined yet.
-type sessionState uint8
-
-const (
-	sessionNew sessionState = iota
-	sessionActive
-	sessionInactive
-)
 
 type credentials struct {
 	level backend.Level
@@ -55,35 +49,29 @@ func (s *session) authorization(level backend.Level) string {
 	return a.text
 }
 
-// sessions is the table of a session pool's sessions on this node. A shard's lock guards its map only, a session's
-// lock the session; they are never held together.
+// sessions is the table of a session pool's sessions on this node: those of users that have a connection here. A shard's
+// lock guards its map only, a session's lock the session; they are never held together.
 type sessions struct {
-	epoch  time.Time
 	cfg    *atomic.Pointer[Config]
 	seed   maphash.Seed
 	shards [sessionShards]struct {
 		mu sync.Mutex
 		m  map[names.UserID]*session
 	}
-	due     *deadlines
-	metrics *Metrics
-	// expired is called, without locks, when a session's deadline has passed.
-	expired func(names.UserID)
 }
 
 const sessionShards = 32
 
-func newSessions(cfg *atomic.Pointer[Config], m *Metrics, expired func(names.UserID)) *sessions {
-	t := &sessions{
-		epoch: time.Now(), cfg: cfg, seed: maphash.MakeSeed(), due: newDeadlines(), metrics: m, expired: expired,
-	}
+func newSessions(cfg *atomic.Pointer[Config]) *sessions {
+	t := &sessions{cfg: cfg, seed: maphash.MakeSeed()}
 	for i := range t.shards {
 		t.shards[i].m = make(map[names.UserID]*session)
 	}
 	return t
 }
 
-func (t *sessions) now() time.Duration { return time.Since(t.epoch) }
+// nowMilli is the time in Unix milliseconds, in which nodes tell each other deadlines.
+func nowMilli() int64 { return time.Now().UnixMilli() }
 
 // find returns a user's session, making it when create is set; nil when there is none.
 func (t *sessions) find(user names.UserID, create bool) *session {
@@ -108,9 +96,9 @@ func (t *sessions) forget(s *session) {
 	h.mu.Unlock()
 }
 
-// join associates a connection with its user's session. It returns the oldest connection when the user has more than
-// max-connections-per-user: the caller must close it.
-func (t *sessions) join(c *conn, user names.UserID) (replaced *conn) {
+// join associates a connection with its user's session. It returns until when the user is to count as active, and the
+// oldest connection when the user has more than max-connections-per-user: the caller must close it.
+func (t *sessions) join(c *conn, user names.UserID) (replaced *conn, until int64) {
 	cfg := t.cfg.Load()
 	for {
 		s := t.find(user, true)
@@ -126,98 +114,61 @@ func (t *sessions) join(c *conn, user names.UserID) (replaced *conn) {
 			replaced = s.conns[0]
 			s.conns = slices.Delete(s.conns, 0, 1)
 		}
-		t.extend(s, t.now()+cfg.NewConnectionIdleTimeout)
+		s.until = max(s.until, nowMilli()+cfg.NewConnectionIdleTimeout.Milliseconds())
+		until = s.until
 		s.mu.Unlock()
-		return replaced
+		return replaced, until
 	}
 }
 
-// active notes that a client wishes to count as active for so many seconds (protocol §10.3).
-func (t *sessions) active(s *session, seconds uint64) {
+// active notes that a client wishes to count as active for so many seconds (protocol §10.3), and returns until when.
+// An earlier time than the one that is known changes nothing (decision D28): then it is false.
+func (t *sessions) active(s *session, seconds uint64) (until int64, later bool) {
 	cfg := t.cfg.Load()
 	d := cfg.ClientMaxIdleTimeout
 	if seconds < uint64(math.MaxInt64/int64(time.Second)) {
 		d = min(d, time.Duration(seconds)*time.Second)
 	}
 	d = max(d, cfg.ClientMinIdleTimeout)
+	until = nowMilli() + d.Milliseconds()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.dead {
-		t.extend(s, t.now()+d)
+	if s.dead || until <= s.until {
+		return 0, false
 	}
+	s.until = until
+	return until, true
 }
 
-// extend moves a session's deadline, never to an earlier time (decision D28), and makes it active. The caller holds the
-// session's lock.
-func (t *sessions) extend(s *session, deadline time.Duration) {
-	s.deadline = max(s.deadline, deadline)
-	if s.state != sessionActive {
-		if s.state == sessionInactive {
-			t.metrics.inactive.Add(-1)
-		}
-		s.state = sessionActive
-		t.metrics.active.Add(1)
-	}
-	if !s.queued {
-		s.queued = true
-		t.due.add(s, s.deadline)
-	}
-}
-
-// part takes a connection out of its session. An inactive session without connections ends; an active one stays until
-// its deadline (protocol §9.3).
-func (t *sessions) part(c *conn) {
+// part takes a connection out of its session. The session ends with its last one: then it is returned.
+func (t *sessions) part(c *conn) (ended *session) {
 	s := c.session.Load()
 	if s == nil {
-		return
+		return nil
 	}
 	s.mu.Lock()
 	if i := slices.Index(s.conns, c); i >= 0 {
 		s.conns = slices.Delete(s.conns, i, i+1)
 	}
-	over := s.state == sessionInactive && !s.dead && len(s.conns) == 0
-	if over {
-		s.dead = true
-		t.metrics.inactive.Add(-1)
-	}
+	over := !s.dead && len(s.conns) == 0
+	s.dead = s.dead || over
 	s.mu.Unlock()
-	if over {
-		t.forget(s)
+	if !over {
+		return nil
 	}
+	t.forget(s)
+	return s
 }
 
-// expire ends the activity of a session whose time has come: the backends are told, and the session goes or becomes
-// inactive (protocol §10.4).
-func (t *sessions) expire(s *session) {
-	s.mu.Lock()
-	if s.deadline > t.now() {
-		t.due.add(s, s.deadline)
-		s.mu.Unlock()
-		return
-	}
-	s.queued, s.state = false, sessionInactive
-	s.dead = len(s.conns) == 0
-	dead := s.dead
-	t.metrics.active.Add(-1)
-	if !dead {
-		t.metrics.inactive.Add(1)
-	}
-	s.mu.Unlock()
-	if dead {
-		t.forget(s)
-	}
-	t.expired(s.user)
-}
-
-// isActive tells whether the user counts as active on this node.
-func (t *sessions) isActive(user names.UserID) bool {
+// local tells what this node knows of a user: until when connections here want it active, and how many there are.
+func (t *sessions) local(user names.UserID) (until int64, conns int) {
 	s := t.find(user, false)
 	if s == nil {
-		return false
+		return 0, 0
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.state == sessionActive
+	return s.until, len(s.conns)
 }
 
 // of returns the user's connections of this moment.

@@ -19,6 +19,7 @@ import (
 	"github.com/swindon-go/swindon/internal/memnet"
 	"github.com/swindon-go/swindon/internal/names"
 	"github.com/swindon-go/swindon/internal/port"
+	"github.com/swindon-go/swindon/lattice"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -44,10 +45,40 @@ func (p *fakePool) Publish(_ context.Context, t names.Topic, data []byte) error 
 	return p.err
 }
 
+func (p *fakePool) AttachLattice(_ context.Context, id names.ConnID, ns names.Namespace, d *lattice.Delta) error {
+	p.calls = append(p.calls, fmt.Sprintf("attach %d %s %s", id.N, ns, d.Shared.AppendVars(nil)))
+	return p.err
+}
+
+func (p *fakePool) DetachLattice(_ context.Context, id names.ConnID, ns names.Namespace) error {
+	p.calls = append(p.calls, fmt.Sprintf("detach %d %s", id.N, ns))
+	return p.err
+}
+
+func (p *fakePool) UpdateLattice(_ context.Context, ns names.Namespace, d *lattice.Delta) error {
+	p.calls = append(p.calls, fmt.Sprintf("update %s %s", ns, d.Shared.AppendVars(nil)))
+	return p.err
+}
+
+func (p *fakePool) WatchUsers(_ context.Context, id names.ConnID, users []names.UserID) error {
+	p.calls = append(p.calls, fmt.Sprintf("watch %d %v", id.N, users))
+	return p.err
+}
+
+func (p *fakePool) UnwatchUsers(_ context.Context, id names.ConnID) error {
+	p.calls = append(p.calls, fmt.Sprintf("unwatch %d", id.N))
+	return p.err
+}
+
+func (p *fakePool) UpdateUsers(_ context.Context, user names.UserID, users []names.UserID) error {
+	p.calls = append(p.calls, fmt.Sprintf("users of %s %v", user, users))
+	return p.err
+}
+
 func (p *fakePool) Weak() bool { return false }
 
 func newAPI(p Pool) *Handler {
-	s := Settings{MaxPayloadSize: 1000}
+	s := Settings{MaxPayloadSize: 1000, Limits: lattice.DefaultLimits()}
 	return NewHandler(p, func() Settings { return s }, slog.New(slog.DiscardHandler))
 }
 
@@ -63,7 +94,6 @@ func TestStatuses(t *testing.T) {
 		{port.ErrLimit, 400},
 		{port.ErrMalformed, 400},
 		{port.ErrTooLarge, 413},
-		{errNotYet, 501},
 		{port.ErrStoreFull, 507},
 		{port.ErrUnavailable, 503},
 		{port.ErrTimeout, 503},
@@ -112,6 +142,12 @@ func TestOverTheWire(t *testing.T) {
 			{"DELETE /v1/connection/" + id + "/subscriptions/a/b HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "204"},
 			{"POST /v1/publish/t HTTP/1.1\r\nHost: x\r\n" + js + "Content-Length: 1001\r\n\r\n" + strings.Repeat("1", 1001), "413"},
 			{"POST /v1/publish/t HTTP/1.1\r\nHost: x\r\n" + js + "Content-Length: 1\r\n\r\n7", "204"},
+			{"PUT /v1/connection/" + id + "/lattices/a/b HTTP/1.1\r\nHost: x\r\n" + js + "Content-Length: 32\r\n\r\n{\"shared\":{\"k\":{\"n_counter\":7}}}", "204"},
+			{"DELETE /v1/connection/" + id + "/lattices/a/b HTTP/1.1\r\nHost: x\r\n\r\n", "204"},
+			{"POST /v1/lattice/a/b HTTP/1.1\r\nHost: x\r\n" + js + "Content-Length: 2\r\n\r\n{}", "204"},
+			{"PUT /v1/connection/" + id + "/users HTTP/1.1\r\nHost: x\r\n" + js + "Content-Length: 8\r\n\r\n[\"u\",\"\"]", "204"},
+			{"DELETE /v1/connection/" + id + "/users/x HTTP/1.1\r\nHost: x\r\n\r\n", "204"},
+			{"PUT /v1/user/u/users HTTP/1.1\r\nHost: x\r\n" + js + "Content-Length: 2\r\n\r\n[]", "204"},
 		} {
 			if _, err := io.WriteString(nc, tt.request); err != nil {
 				t.Fatalf("%q: %v", tt.request, err)
@@ -129,7 +165,10 @@ func TestOverTheWire(t *testing.T) {
 				t.Errorf("%q: head %v", tt.request, resp.Header)
 			}
 		}
-		want := []string{"sub 5 a.b", `pub t {"a":1}`, "pub t. [1,2]", "unsub 5 a.b", "pub t 7"}
+		want := []string{
+			"sub 5 a.b", `pub t {"a":1}`, "pub t. [1,2]", "unsub 5 a.b", "pub t 7",
+			`attach 5 a.b {"k":{"n_counter":7}}`, "detach 5 a.b", "update a.b {}", "watch 5 [u ]", "unwatch 5", "users of u []",
+		}
 		if got := strings.Join(p.calls, "|"); got != strings.Join(want, "|") {
 			t.Errorf("the session pool was asked %q", got)
 		}

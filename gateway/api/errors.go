@@ -9,7 +9,6 @@ import (
 
 var (
 	errBadBody = errors.New("body is not what the endpoint takes")
-	errNotYet  = errors.New("not implemented yet")
 )
 
 // statusOf is the one table from what went wrong to the status of the answer (decisions D15–D18, D22). Only port.ErrGone
@@ -22,8 +21,6 @@ func statusOf(err error) int {
 		return http.StatusBadRequest
 	case errors.Is(err, port.ErrTooLarge):
 		return http.StatusRequestEntityTooLarge
-	case errors.Is(err, errNotYet):
-		return http.StatusNotImplemented
 	case errors.Is(err, port.ErrStoreFull):
 		return http.StatusInsufficientStorage
 	case errors.Is(err, port.ErrUnavailable), errors.Is(err, port.ErrTimeout):

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/swindon-go/swindon/internal/names"
+	"github.com/swindon-go/swindon/lattice"
 )
 
 // Pool is what the API does for backends; *gateway.Pool is one. data is checked JSON and may be reused when Publish has
@@ -17,6 +18,12 @@ type Pool interface {
 	Subscribe(ctx context.Context, id names.ConnID, t names.Topic) error
 	Unsubscribe(ctx context.Context, id names.ConnID, t names.Topic) error
 	Publish(ctx context.Context, t names.Topic, data []byte) error
+	AttachLattice(ctx context.Context, id names.ConnID, ns names.Namespace, d *lattice.Delta) error
+	DetachLattice(ctx context.Context, id names.ConnID, ns names.Namespace) error
+	UpdateLattice(ctx context.Context, ns names.Namespace, d *lattice.Delta) error
+	WatchUsers(ctx context.Context, id names.ConnID, users []names.UserID) error
+	UnwatchUsers(ctx context.Context, id names.ConnID) error
+	UpdateUsers(ctx context.Context, user names.UserID, users []names.UserID) error
 	// Weak tells whether the Content-Type of requests is not looked at.
 	Weak() bool
 }
@@ -27,6 +34,8 @@ type Settings struct {
 	MaxPayloadSize int64
 	// Tokens are the bearer tokens of which a request must show one; none: the API is open.
 	Tokens []names.Secret
+	// Limits bound the lattices; beyond: 400.
+	Limits lattice.Limits
 	// Strict answers 404 to requests for connections that are gone, instead of 204 with a warning (decision D16).
 	Strict bool
 }

@@ -2,12 +2,14 @@ package api
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"net/http"
 	"sync"
 	"time"
 
 	"github.com/swindon-go/swindon/internal/jsontext"
+	"github.com/swindon-go/swindon/lattice"
 )
 
 // request is one request on its way through the handler.
@@ -90,23 +92,37 @@ func (q *request) act(body []byte) error {
 		return q.pool.Unsubscribe(ctx, q.route.conn, q.route.topic)
 	case publish:
 		return q.pool.Publish(ctx, q.route.topic, body)
+	case latticeAttach, latticeUpdate:
+		return q.lattice(ctx, body)
+	case latticeDetach:
+		return q.pool.DetachLattice(ctx, q.route.conn, q.route.namespace)
+	case usersDetach:
+		return q.pool.UnwatchUsers(ctx, q.route.conn)
 	default:
-		return q.later(body)
+		return q.users(ctx, body)
 	}
 }
 
-// later checks the requests of the endpoints that come with lattices and presence, and says that they are not there.
-func (q *request) later(body []byte) error {
-	switch q.route.endpoint {
-	case usersAttach, usersUpdate:
-		if !isUserList(body) {
-			return errBadBody
-		}
-	case latticeAttach, latticeUpdate:
-		if jsontext.Value(body).Kind() != jsontext.Object {
-			return errBadBody
-		}
-	default:
+// lattice updates a namespace and, if that is wanted, attaches a connection to it.
+func (q *request) lattice(ctx context.Context, body []byte) error {
+	d, err := lattice.ParseDelta(body, time.Now().UnixMilli(), q.s.Limits)
+	if err != nil {
+		return err
 	}
-	return errNotYet
+	if q.route.endpoint == latticeUpdate {
+		return q.pool.UpdateLattice(ctx, q.route.namespace, d)
+	}
+	return q.pool.AttachLattice(ctx, q.route.conn, q.route.namespace, d)
+}
+
+// users has a connection, or all of a user, told about users.
+func (q *request) users(ctx context.Context, body []byte) error {
+	list, ok := userList(body)
+	if !ok {
+		return errBadBody
+	}
+	if q.route.endpoint == usersAttach {
+		return q.pool.WatchUsers(ctx, q.route.conn, list)
+	}
+	return q.pool.UpdateUsers(ctx, q.route.user, list)
 }

@@ -6,11 +6,11 @@ import "time"
 type Config struct {
 	// LatticeDegraded says what happens to an update while the store cannot be reached: refuse answers 503, accept
 	// merges it in memory and commits it later (decision D23).
-	LatticeDegraded Degraded `config:"lattice-degraded,enum=refuse|accept,ours,later"`
+	LatticeDegraded Degraded `config:"lattice-degraded,enum=refuse|accept,ours"`
 	// PrivateGrace is how long a user's private values stay after the last connection anywhere has gone.
-	PrivateGrace time.Duration `config:"private-grace,ours,later"`
+	PrivateGrace time.Duration `config:"private-grace,ours"`
 	// SharedGrace is how long a shared key stays after the last viewer anywhere has gone.
-	SharedGrace time.Duration `config:"shared-grace,ours,later"`
+	SharedGrace time.Duration `config:"shared-grace,ours"`
 }
 
 // Degraded says what happens to an update while the store cannot be reached.

@@ -71,6 +71,25 @@ func AppendTopicMeta(b []byte, t names.Topic) []byte {
 	return append(b, `"}`...)
 }
 
+// AppendNamespaceMeta appends the metadata of a lattice frame. A namespace has no character that JSON would escape.
+func AppendNamespaceMeta(b []byte, ns names.Namespace) []byte {
+	b = append(b, `{"namespace":"`...)
+	b = append(b, ns...)
+	return append(b, `"}`...)
+}
+
+// AppendStatus appends a member of a presence frame's data (protocol §9.2). version is in Unix milliseconds; status
+// and user have no character that JSON would escape.
+func AppendStatus(b []byte, user names.UserID, version int64, status string) []byte {
+	b = append(b, '"')
+	b = append(b, user...)
+	b = append(b, `":{"status_register":[`...)
+	b = strconv.AppendInt(b, version, 10)
+	b = append(b, `.0,"`...)
+	b = append(b, status...)
+	return append(b, `"]}`...)
+}
+
 // AppendErrorMeta appends the metadata of an error frame: the request's own with error_kind and, unless status is 0,
 // http_error. The gateway's values win (protocol §3.3).
 func (r *Request) AppendErrorMeta(b []byte, kind string, status int) []byte {

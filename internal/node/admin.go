@@ -2,6 +2,7 @@ package node
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/swindon-go/swindon/internal/admin"
@@ -19,6 +20,7 @@ func (n *Node) startAdmin() {
 		Checks: []admin.Check{
 			{Name: "node", Ready: n.isReady},
 			{Name: "nats", Ready: n.natsReady},
+			{Name: "lattices", Ready: n.latticesReady},
 		},
 		Metrics: n.registry,
 		Status:  n.inspect,
@@ -34,6 +36,7 @@ func adminListen(cfg *config.Config) listen.Config {
 var (
 	errNotReady = errors.New("starting or stopping")
 	errNoNATS   = errors.New("not connected: publish and calls over NATS are answered 503")
+	errNoStore  = errors.New("its documents cannot be reached: lattices and presence are answered 503")
 )
 
 func (n *Node) isReady() error {
@@ -47,6 +50,16 @@ func (n *Node) isReady() error {
 func (n *Node) natsReady() error {
 	if b := n.broker.Load(); b != nil && !b.Up() {
 		return errNoNATS
+	}
+	return nil
+}
+
+// latticesReady is nil when every session pool can reach the documents of its lattices.
+func (n *Node) latticesReady() error {
+	for _, p := range n.runningPools() {
+		if !p.Ready() {
+			return fmt.Errorf("session pool %s: %w", p.Name(), errNoStore)
+		}
 	}
 	return nil
 }

@@ -24,13 +24,23 @@ func (n *Node) startBroker(ctx context.Context, cfg *config.Config) error {
 	pools, subjects := natsNeeds(cfg)
 	b, err := broker.Open(ctx, cfg.NATS, broker.Deps{
 		Log: n.module("broker"), Metrics: n.registry, Node: n.id, Mesh: cfg.Replication, Pools: pools, Subjects: subjects,
-		OnGap: newGaps(n.module("broker"), time.Now).report,
+		OnGap: n.gap(newGaps(n.module("broker"), time.Now)),
 	})
 	if err != nil {
 		return err
 	}
 	n.broker.Store(b)
 	return nil
+}
+
+// gap reports lost messages, and has the session pools look for what they have missed.
+func (n *Node) gap(g *gaps) func(reason string) {
+	return func(reason string) {
+		g.report(reason)
+		for _, p := range n.runningPools() {
+			p.Gap(reason)
+		}
+	}
 }
 
 // natsNeeds is what the broker must know of a configuration beyond its own section.

@@ -23,17 +23,19 @@ type builder struct {
 	pools    map[names.Pool]*sessionPool
 	disks    *static.Pools
 	handlers map[string]http.Handler
+	lattices []*gateway.Handler
 }
 
-// table makes the routes of a configuration over the given session pools.
-func (n *Node) table(cfg *config.Config, pools map[names.Pool]*sessionPool) (*edge.Table, error) {
+// table makes the routes of a configuration over the given session pools. inForce must be called when they begin to be
+// used.
+func (n *Node) table(cfg *config.Config, pools map[names.Pool]*sessionPool) (table *edge.Table, inForce func(), err error) {
 	b := &builder{
 		n: n, cfg: cfg, pools: pools, disks: static.NewPools(cfg.DiskPools, n.module("static")),
 		handlers: map[string]http.Handler{},
 	}
 	for name := range cfg.Handlers {
 		if _, err := b.handler(name); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	authorizers := map[string]edge.Authorizer{}
@@ -52,9 +54,13 @@ func (n *Node) table(cfg *config.Config, pools map[names.Pool]*sessionPool) (*ed
 		return &edge.Target{HandlerName: r.Handler, Handler: h, AuthorizerName: r.Authorizer, Authorizer: a}, nil
 	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return edge.NewTable(cfg.Edge, routes), nil
+	return edge.NewTable(cfg.Edge, routes), func() {
+		for _, h := range b.lattices {
+			h.InForce()
+		}
+	}, nil
 }
 
 func (b *builder) authorizer(a config.Authorizer) edge.Authorizer {
@@ -131,7 +137,9 @@ func (b *builder) lattice(c gateway.HandlerConfig) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return gateway.NewHandler(c, methods, pool.pool, plain, b.log("gateway")), nil
+	h := gateway.NewHandler(c, methods, pool.pool, plain, b.log("gateway"))
+	b.lattices = append(b.lattices, h)
+	return h, nil
 }
 
 // plain finds the handler for requests of a websocket route that are no handshake. A route may name another websocket

@@ -54,9 +54,11 @@ type Node struct {
 	broker      atomic.Pointer[broker.Broker]
 	dests       *destinations
 	pools       map[names.Pool]*sessionPool
-	edge        *edge.Server
-	main        *listen.Group
-	admin       *server
+	// running are the session pools for those who are on other goroutines.
+	running atomic.Pointer[[]*gateway.Pool]
+	edge    *edge.Server
+	main    *listen.Group
+	admin   *server
 	// ready is true between the end of Start and the beginning of Stop.
 	ready atomic.Bool
 
@@ -131,6 +133,7 @@ func (n *Node) Start(ctx context.Context) (err error) {
 	if n.pools, err = n.startPools(ctx, n.cfg); err != nil {
 		return err
 	}
+	n.publishPools()
 	n.meet(ctx)
 	if err := n.startEdge(); err != nil {
 		return err
@@ -149,10 +152,11 @@ func (n *Node) Start(ctx context.Context) (err error) {
 
 // startEdge makes the server of the main listeners, with its first table of routes.
 func (n *Node) startEdge() error {
-	table, err := n.table(n.cfg, n.pools)
+	table, inForce, err := n.table(n.cfg, n.pools)
 	if err != nil {
 		return err
 	}
+	inForce()
 	n.edge, err = edge.New(table, edge.Deps{
 		Log: n.module("edge"), Registerer: n.registry, IDs: n.ids, RequestLog: n.o.Stdout,
 	})

@@ -3,11 +3,15 @@ package node
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
+	"github.com/swindon-go/swindon/broker"
 	"github.com/swindon-go/swindon/gateway"
 	"github.com/swindon-go/swindon/gateway/api"
+	"github.com/swindon-go/swindon/gateway/replica"
 	"github.com/swindon-go/swindon/internal/config"
 	"github.com/swindon-go/swindon/internal/listen"
 	"github.com/swindon-go/swindon/internal/names"
@@ -27,7 +31,7 @@ func (n *Node) addPool(ctx context.Context, name names.Pool, cfg gateway.Config)
 		return nil, fmt.Errorf("session pool %s: %w", name, err)
 	}
 	p, err := gateway.NewPool(name, cfg, gateway.Deps{
-		Node: n.id, NextConn: n.nextConn, Bus: b, Space: space, Destinations: n.dests.resolve,
+		Node: n.id, NextConn: n.nextConn, Bus: b, Store: storeOf(b, name), Space: space, Destinations: n.dests.resolve,
 		IDs: n.ids, Log: n.module("gateway"), Metrics: n.gatewayMetrics,
 	})
 	if err != nil {
@@ -39,10 +43,18 @@ func (n *Node) addPool(ctx context.Context, name names.Pool, cfg gateway.Config)
 	}
 	settings := func() api.Settings {
 		c := p.Config()
-		return api.Settings{MaxPayloadSize: c.MaxPayloadSize, Tokens: c.APITokens, Strict: c.StrictAPI}
+		return api.Settings{MaxPayloadSize: c.MaxPayloadSize, Limits: c.Limits, Tokens: c.APITokens, Strict: c.StrictAPI}
 	}
 	h := api.NewHandler(p, settings, n.module("api").With("pool", string(name)))
 	return &sessionPool{pool: p, api: n.newServer("api-"+string(name), apiListen(cfg), h)}, nil
+}
+
+// storeOf is a session pool's bucket; nil in a mesh, which has none.
+func storeOf(b *broker.Broker, name names.Pool) replica.Store {
+	if s := b.Store(name); s != nil {
+		return s
+	}
+	return nil
 }
 
 // apiListen is how the backend API of a session pool listens.
@@ -97,6 +109,23 @@ func (n *Node) meet(ctx context.Context) {
 		})
 	}
 	wg.Wait()
+}
+
+// publishPools makes the session pools known to those who ask from other goroutines.
+func (n *Node) publishPools() {
+	list := make([]*gateway.Pool, 0, len(n.pools))
+	for _, name := range slices.Sorted(maps.Keys(n.pools)) {
+		list = append(list, n.pools[name].pool)
+	}
+	n.running.Store(&list)
+}
+
+// runningPools are the session pools of this moment. It may be called from anywhere.
+func (n *Node) runningPools() []*gateway.Pool {
+	if list := n.running.Load(); list != nil {
+		return *list
+	}
+	return nil
 }
 
 // retire stops a session pool that the configuration does not have any more: its clients get 4001.

@@ -36,7 +36,7 @@ func (n *Node) Reload(ctx context.Context, loaded *config.Loaded) error {
 			pools[name] = p
 		}
 	}
-	table, err := n.table(next, pools)
+	table, inForce, err := n.table(next, pools)
 	if err != nil {
 		for _, p := range added {
 			p.pool.Stop()
@@ -52,6 +52,7 @@ func (n *Node) Reload(ctx context.Context, loaded *config.Loaded) error {
 			p.api.group.Apply(ctx, apiListen(c))
 		}
 	}
+	inForce()
 	n.edge.Apply(table)
 	n.main.Apply(ctx, edge.ListenConfig(next.Edge))
 	n.admin.group.Apply(ctx, adminListen(next))
@@ -70,6 +71,7 @@ func (n *Node) Reload(ctx context.Context, loaded *config.Loaded) error {
 		restart = slices.DeleteFunc(restart, func(k string) bool { return k == "nats" || strings.HasPrefix(k, "nats.") })
 	}
 	n.pools, n.cfg, n.sources = pools, next, loaded.Sources
+	n.publishPools()
 	n.fingerprint.Store(&loaded.Fingerprint)
 	n.log.Warn("Updated config: " + loaded.Fingerprint) //nolint:sloglint // the original's form (configuration §1.2)
 	if len(restart) > 0 {

@@ -1,0 +1,141 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/swindon-go/swindon/gateway/replica"
+	"github.com/swindon-go/swindon/gateway/wire"
+	"github.com/swindon-go/swindon/internal/names"
+	"github.com/swindon-go/swindon/internal/port"
+	"github.com/swindon-go/swindon/internal/ws"
+)
+
+// attachment is one connection that looks at one namespace. The fields below conn are guarded by its lock.
+type attachment struct {
+	conn      *conn
+	namespace names.Namespace
+	// view is nil until the user's view has been opened.
+	view *replica.View
+	// over tells that the connection has been detached, or has left.
+	over bool
+}
+
+// Changed queues what has changed for the client. It is framed once for all who see the same.
+func (a *attachment) Changed(c *replica.Change) {
+	f, ok := c.Memo.(ws.Frame)
+	if !ok {
+		f = latticeFrame(c.Namespace, c.Data)
+		c.Memo = f
+	}
+	a.conn.handler.pool.deps.Metrics.latticeOut.Add(1)
+	a.conn.send(f)
+}
+
+// latticeFrame frames the state of a namespace, or a change of it.
+func latticeFrame(ns names.Namespace, data []byte) ws.Frame {
+	var meta [128]byte
+	parts := wire.Frame(wire.Lattice, wire.AppendNamespaceMeta(meta[:0], ns), data)
+	return ws.Text(parts[:]...)
+}
+
+// attach notes that a connection looks at a namespace. The attachment is nil when nothing more is to be done now: the
+// connection is still being authorized, and its view is opened with its hello.
+func (p *Pool) attach(n uint64, ns names.Namespace) (*attachment, error) {
+	c := p.conns.get(n)
+	if c == nil {
+		return nil, port.ErrGone
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.gone {
+		return nil, port.ErrGone
+	}
+	i := c.attached(ns)
+	if i < 0 {
+		if len(c.attachments) >= p.cfg.Load().MaxSubscriptionsPerConnection {
+			return nil, fmt.Errorf("lattices of one connection: %w", port.ErrLimit)
+		}
+		// The name may be a piece of a whole request line.
+		i = len(c.attachments)
+		c.attachments = append(c.attachments, &attachment{conn: c, namespace: names.Namespace(strings.Clone(string(ns)))})
+	}
+	if !c.joined {
+		return nil, nil
+	}
+	return c.attachments[i], nil
+}
+
+// attached is the index of the attachment to a namespace, or -1. The caller holds mu.
+func (c *conn) attached(ns names.Namespace) int {
+	return slices.IndexFunc(c.attachments, func(a *attachment) bool { return a.namespace == ns })
+}
+
+// show opens the user's view, if that was not done before, and sends the whole of it. On error a connection that saw
+// nothing before is detached again.
+func (p *Pool) show(ctx context.Context, a *attachment) error {
+	c := a.conn
+	v, err := p.lattices.Open(ctx, a.namespace, c.session.Load().user)
+	if err != nil {
+		c.mu.Lock()
+		unused := a.view == nil
+		c.mu.Unlock()
+		if unused {
+			_ = p.detach(c.n, a.namespace)
+		}
+		return err
+	}
+	p.watchView(a, v)
+	return nil
+}
+
+// watchView sends a view's state and has its changes sent. It takes over the view.
+func (p *Pool) watchView(a *attachment, v *replica.View) {
+	c := a.conn
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case a.over:
+		v.Close()
+		return
+	case a.view == nil:
+		a.view = v
+	default:
+		v.Close() // the attachment has one already
+	}
+	// Under the connection's lock, so that nobody detaches meanwhile.
+	a.view.Attach(a, func(snapshot []byte) {
+		p.deps.Metrics.latticeOut.Add(1)
+		c.sendState(latticeFrame(a.namespace, snapshot))
+	})
+}
+
+// detach ends an attachment.
+func (p *Pool) detach(n uint64, ns names.Namespace) error {
+	c := p.conns.get(n)
+	if c == nil {
+		return port.ErrGone
+	}
+	c.mu.Lock()
+	i := c.attached(ns)
+	var a *attachment
+	if i >= 0 {
+		a = c.attachments[i]
+		c.attachments = slices.Delete(c.attachments, i, i+1)
+		a.over = true
+	}
+	c.mu.Unlock()
+	a.end()
+	return nil
+}
+
+// end gives the view of an attachment that is over back. A nil attachment has none.
+func (a *attachment) end() {
+	if a == nil || a.view == nil {
+		return
+	}
+	a.view.Detach(a)
+	a.view.Close()
+}
