@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -45,8 +46,8 @@ type cluster struct {
 	limits lattice.Limits
 	nodes  []*node
 	made   int
-	// fault, when set, is asked for every message that a node sends.
-	fault func(from *node, m port.Message) bool
+	// fault is asked for every message that a node sends; see setFault.
+	fault atomic.Pointer[func(from *node, m port.Message) bool]
 }
 
 func newCluster(t fataler, mesh bool, n int) *cluster {
@@ -76,6 +77,17 @@ func (n *node) RecordHeard(u names.UserID, value []byte) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.records = append(n.records, fmt.Sprintf("%s=%s", u, value))
+}
+
+func (n *node) allRecords() []string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return slices.Clone(n.records)
+}
+
+func (n *node) lastRecord() string {
+	all := n.allRecords()
+	return all[len(all)-1]
 }
 
 func (n *node) live() (out []names.NodeID) {
@@ -108,7 +120,7 @@ func (c *cluster) start() *node {
 		c.t.Fatalf("New: %v", err)
 	}
 	n.bus.OnGap(n.set.Gap)
-	n.bus.SetDrop(func(m port.Message) bool { return c.fault != nil && c.fault(n, m) })
+	n.bus.SetDrop(func(m port.Message) bool { f := c.fault.Load(); return f != nil && (*f)(n, m) })
 	s := space()
 	stop, err := n.bus.Intake([]string{s.Announcements(), s.Loads(), s.Nodes("viewers"), s.Nodes("beat")}, n.hear)
 	if err != nil {
