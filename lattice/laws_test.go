@@ -1,7 +1,6 @@
 package lattice
 
 import (
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,10 +10,6 @@ import (
 
 	"github.com/swindon-go/swindon/internal/names"
 )
-
-func formatInt(n int64) string { return strconv.FormatInt(n, 10) }
-
-func formatAny(v any) string { return fmt.Sprint(v) }
 
 // The generators draw from few names and values, so that most pairs of states have something to decide.
 
@@ -37,7 +32,7 @@ func genVars(t *rapid.T, texts []string) []variable {
 func genValue(t *rapid.T, name string, texts []string) string {
 	switch {
 	case strings.HasSuffix(name, "_counter"):
-		return formatInt(int64(rapid.IntRange(0, 4).Draw(t, "counter")))
+		return strconv.Itoa(rapid.IntRange(0, 4).Draw(t, "counter"))
 	case strings.HasSuffix(name, "_set"):
 		set := rapid.SliceOfN(rapid.SampledFrom([]string{`"v"`, `"w"`, `"x"`, `"y"`, `"z"`, `"\"\u0001ü"`}), 0, 4).Draw(t, "set")
 		return "[" + strings.Join(set, ",") + "]"
@@ -128,8 +123,22 @@ func TestDeltaLaw(t *testing.T) {
 			if !d.Get(key).covers(part) {
 				t.Fatalf("%s: grown %s is not as sent %s", key, stored(*part), stored(*d.Get(key)))
 			}
+			checkMinimal(t, old.Get(key), part)
 		}
 	})
+}
+
+// checkMinimal fails when a variable of what grew was known before.
+func checkMinimal(t *rapid.T, old, grown *State) {
+	if old == nil {
+		return
+	}
+	for i := range grown.vars {
+		s, one := *old, State{Gen: grown.Gen, vars: grown.vars[i : i+1]}
+		if _, changed := s.Merge(&one); !changed {
+			t.Fatalf("grown %s, of which %s was known: %s", stored(*grown), stored(one), stored(*old))
+		}
+	}
 }
 
 // covers tells whether each variable of part stands in s just so.

@@ -2,6 +2,7 @@ package lattice
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -105,19 +106,21 @@ func (p *parser) member(s *State, name string, v jsontext.Value) (err error) {
 			return err
 		}
 	}
-	switch {
-	case !p.stored && name == "expires_in":
+	if !p.stored && name == "expires_in" {
 		s.End, err = p.expires(v)
 		return err
-	case p.stored && name == endName:
-		s.End, err = strconv.ParseInt(string(v), 10, 64)
-	case p.stored && name == genName:
-		s.Gen, err = strconv.ParseUint(string(v), 10, 64)
-	default:
+	}
+	if !p.stored || name != endName && name != genName {
 		return malformed("must end in _counter, _set or _register")
 	}
-	if err != nil || s.End < 0 {
-		return malformed("must be a number of milliseconds")
+	n, ok := jsontext.Uint64(v)
+	if !ok || name == endName && n > math.MaxInt64 {
+		return malformed("must be an integer")
+	}
+	if name == endName {
+		s.End = int64(n)
+	} else {
+		s.Gen = n
 	}
 	return nil
 }

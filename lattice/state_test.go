@@ -40,6 +40,7 @@ func TestMerge(t *testing.T) {
 		{"register tie, lower text", `{"a_register":[2,"b"]}`, `{"a_register":[2,"a"]}`, `{"a_register":[2.0,"b"]}`, ``},
 		{"register: minus zero is zero", `{"a_register":[0,"b"]}`, `{"a_register":[-0.0,"b"]}`, `{"a_register":[0.0,"b"]}`, ``},
 		{"only what grew", `{"a_counter":1,"b_counter":1,"d_set":["x"]}`, `{"a_counter":1,"b_counter":2,"c_counter":3,"d_set":["x"]}`, `{"a_counter":1,"b_counter":2,"c_counter":3,"d_set":["x"]}`, `{"b_counter":2,"c_counter":3}`},
+		{"only what grew, with a gap", `{"a_counter":1,"b_counter":1,"c_counter":1,"e_counter":1}`, `{"a_counter":2,"b_counter":1,"c_counter":3,"d_counter":4,"e_counter":0,"f_set":[]}`, `{"a_counter":2,"b_counter":1,"c_counter":3,"d_counter":4,"e_counter":1,"f_set":[]}`, `{"a_counter":2,"c_counter":3,"d_counter":4,"f_set":[]}`},
 		{"same name, other kind", `{"a_counter":1}`, `{"a_set":["x"]}`, `{"a_counter":1,"a_set":["x"]}`, `{"a_set":["x"]}`},
 		{"end begins", `{}`, `{".end":5}`, `{".end":5}`, `{".end":5}`},
 		{"end moves on", `{".end":4,"a_counter":1}`, `{".end":5,"a_counter":1}`, `{".end":5,"a_counter":1}`, `{".end":5}`},

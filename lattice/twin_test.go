@@ -1,6 +1,7 @@
 package lattice
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -116,9 +117,9 @@ func (t twins) String() string {
 	var b strings.Builder
 	for _, key := range slices.Sorted(maps.Keys(t)) {
 		s := t[key]
-		b.WriteString(string(key) + ": gen " + formatInt(int64(s.gen)) + " end " + formatInt(s.end))
+		fmt.Fprintf(&b, "%s: gen %d end %d", key, s.gen, s.end)
 		for _, name := range slices.Sorted(maps.Keys(s.vars)) {
-			b.WriteString(" " + name + "=" + formatAny(s.vars[name]))
+			fmt.Fprintf(&b, " %s=%v", name, s.vars[name])
 		}
 		b.WriteString("\n")
 	}
