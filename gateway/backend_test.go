@@ -90,6 +90,9 @@ func (d httpDest) Call(ctx context.Context, c *port.Call) (port.Reply, error) {
 		s.fields[http.CanonicalHeaderKey(f.Name)] = f.Value
 	}
 	d.add(s)
+	if c.BeforeWait != nil {
+		c.BeforeWait()
+	}
 	select {
 	case r := <-s.reply:
 		r.reply.Backend = "10.0.0.1:80"

@@ -110,8 +110,7 @@ func (k *call) run(w *worker) {
 	}()
 	defer k.rescue()
 	if k.resumed {
-		w.giveUp()
-		k.conclude(k.answer.Result(k.conn.ws.Context()))
+		k.conclude(k.answer.Result(k.conn.ws.Context(), w.yield))
 		return
 	}
 	if len(k.frame) > maxPooled {
@@ -178,7 +177,7 @@ func (k *call) Answered(a backend.Answer) {
 	}()
 	defer k.rescue()
 	if !a.Slow() {
-		k.conclude(a.Result(k.conn.ws.Context()))
+		k.conclude(a.Result(k.conn.ws.Context(), nil))
 		return
 	}
 	k.answer, k.resumed = a, true

@@ -19,11 +19,26 @@ const maxReplyBody = 10 << 20
 // Errors, to be asked for with errors.Is: port.ErrQueueFull, port.ErrQueueTimeout, port.ErrTimeout, port.ErrTooLarge,
 // port.ErrGone, the cause of ctx; all others are failures of the network or answers that are no HTTP. The reply names
 // the backend even then, if there was one.
+//
+// With call.Ready set, a Call that would have to wait for a free backend returns port.ErrQueued instead: Ready is called
+// once, when there is one or the waiting has come to an end, perhaps before Call has returned, and then Call must be
+// called again.
 func (d *Destination) Call(ctx context.Context, call *port.Call) (port.Reply, error) {
-	x := newExchange(d, http.MethodPost)
+	x, again := call.Place.(*exchange)
+	if !again {
+		x = newExchange(d, http.MethodPost)
+		x.writeCall(call)
+		x.turn.call = call
+		call.Place = x
+	}
+	x.turn.beforeWait = call.BeforeWait
+	err := x.roundTrip(ctx)
+	if err == errQueued { //nolint:errorlint // It is never wrapped, and what it says must be known exactly.
+		return port.Reply{}, err
+	}
+	call.Place = nil
 	defer x.free()
-	x.writeCall(call)
-	if err := x.roundTrip(ctx); err != nil {
+	if err != nil {
 		return port.Reply{Backend: x.backend}, err
 	}
 	defer x.finish()

@@ -25,7 +25,7 @@ func (d *Destination) connect(ctx context.Context, set *settings, t *turn, b *ba
 	d.stats.connecting.Add(-1)
 
 	d.mu.Lock()
-	defer d.mu.Unlock()
+	defer d.unlock()
 	if err == nil && d.closed { // Close has been through the connections already
 		_ = raw.Close()
 		err = net.ErrClosed
@@ -84,14 +84,14 @@ func (d *Destination) redial(ctx context.Context, set *settings, t *turn, c *con
 	b := c.backend
 	if b.retired || d.closed {
 		d.giveBack(c, t)
-		d.mu.Unlock()
+		d.unlock()
 		return d.acquire(ctx, set, t, nil)
 	}
 	d.busy.remove(c)
 	d.stats.dropped.Add(1)
 	d.stats.connected.Add(-1)
 	b.dialing++
-	d.mu.Unlock()
+	d.unlock()
 	fresh, err := d.connect(ctx, set, t, b)
 	if err != nil {
 		return nil, err
@@ -114,7 +114,7 @@ func (d *Destination) release(c *conn) {
 	d.mu.Lock()
 	b := c.backend
 	if d.closed || b.retired || b.conns > keep.conns {
-		d.mu.Unlock()
+		d.unlock()
 		d.drop(c, nil)
 		return
 	}
@@ -129,7 +129,7 @@ func (d *Destination) release(c *conn) {
 		d.sweeping = true
 		d.sweep.Reset(keep.keepAlive)
 	}
-	d.mu.Unlock()
+	d.unlock()
 }
 
 // drop closes a connection and lets the next request have its place. t is the request's claim, if it still has one to
@@ -145,7 +145,7 @@ func (d *Destination) drop(c *conn, t *turn) {
 	if !d.closed {
 		d.dispatch()
 	}
-	d.mu.Unlock()
+	d.unlock()
 }
 
 // unused gives a connection back on which nothing was sent.

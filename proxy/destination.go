@@ -84,6 +84,11 @@ type Destination struct {
 	// wake fires when a backend that was set aside may be tried again; sweep when an idle connection gets too old.
 	wake, sweep *time.Timer
 	sweeping    bool
+	// late fires when the queue time of a call that is told later may be over; told lists those that were served and are
+	// to be told when the lock is given up.
+	late           *time.Timer
+	sweepingLate   bool
+	told, lastTold *waiter
 }
 
 // NewDestination returns a destination that is ready for requests: those that come before its names are resolved wait.
@@ -112,6 +117,8 @@ func NewDestination(name string, cfg DestinationConfig, deps Deps) *Destination 
 	d.wake.Stop()
 	d.sweep = time.AfterFunc(time.Hour, d.onSweep)
 	d.sweep.Stop()
+	d.late = time.AfterFunc(time.Hour, d.onLate)
+	d.late.Stop()
 	d.set.Store(newSettings(cfg, d.log))
 	d.setBackends(collect(d.set.Load(), nil)) // addresses that are no names need no resolving
 	d.resolver.Go(d.keepResolved)
@@ -149,10 +156,11 @@ func (d *Destination) Close(ctx context.Context) {
 		t.cut()
 	}
 	d.checkEmpty()
-	d.mu.Unlock()
+	d.unlock()
 	closeAll(idle)
 	d.wake.Stop()
 	d.sweep.Stop()
+	d.late.Stop()
 	d.resolver.Wait()
 
 	select {
@@ -162,7 +170,7 @@ func (d *Destination) Close(ctx context.Context) {
 		for c := d.busy.first; c != nil; c = c.next {
 			c.abort()
 		}
-		d.mu.Unlock()
+		d.unlock()
 		<-d.empty
 	}
 	for _, t := range d.openTunnels() {
@@ -183,7 +191,7 @@ func (d *Destination) checkEmpty() {
 
 func (d *Destination) openTunnels() []*tunnel {
 	d.mu.Lock()
-	defer d.mu.Unlock()
+	defer d.unlock()
 	ts := make([]*tunnel, 0, len(d.tunnels))
 	for t := range d.tunnels {
 		ts = append(ts, t)
@@ -198,7 +206,7 @@ func (d *Destination) gone() error {
 // onWake lets requests that wait try a backend that was set aside.
 func (d *Destination) onWake() {
 	d.mu.Lock()
-	defer d.mu.Unlock()
+	defer d.unlock()
 	if d.closed {
 		return
 	}
@@ -232,7 +240,7 @@ func (d *Destination) onSweep() {
 	if d.sweeping {
 		d.sweep.Reset(max(d.idle.first.idleUntil.Sub(now), time.Millisecond))
 	}
-	d.mu.Unlock()
+	d.unlock()
 	closeAll(old)
 }
 

@@ -88,7 +88,13 @@ func (x *exchange) free() {
 // roundTrip sends the request and reads the response head. When it succeeds, finish must be called; when it fails, the
 // exchange is over. The error is one of acquire's, port.ErrTimeout, what ended ctx, errMalformed or the network's.
 func (x *exchange) roundTrip(ctx context.Context) error {
-	c, err := x.d.acquire(ctx, x.set, &x.turn, nil)
+	var c *conn
+	var err error
+	if x.turn.waiter != nil {
+		c, err = x.resume(ctx)
+	} else {
+		c, err = x.d.acquire(ctx, x.set, &x.turn, nil)
+	}
 	for repeated := false; ; {
 		if err != nil {
 			return err
@@ -138,11 +144,12 @@ func (x *exchange) attempt(ctx context.Context) error {
 	n, answered := 0, false
 	if quick {
 		var err error
-		if n, answered, err = c.swap(x.out, quickAnswer); err != nil {
+		if n, answered, err = c.swap(x.out, quickAnswer, &x.turn); err != nil {
 			x.wrote(n)
 			return err
 		}
 	}
+	x.turn.waits()
 	if !answered {
 		x.watch(ctx)
 	}

@@ -1,5 +1,7 @@
 package proxy
 
+import "time"
+
 // list is a doubly linked list of connections through their own links. A connection is in one list at most.
 type list struct{ first, last *conn }
 
@@ -30,10 +32,17 @@ func (l *list) remove(c *conn) {
 // waiter is a request that waits for a connection or for leave to open one.
 type waiter struct {
 	seq uint64
-	// granted: got is set and ready has been signalled.
-	granted    bool
-	got        grant
-	ready      chan struct{}
+	// granted: got is set and ready has been signalled, or tell is going to be called.
+	granted bool
+	got     grant
+	ready   chan struct{}
+	// tell is called instead when the request has no goroutine that waits, leave for it when it is given up; queue, set
+	// when it is in one, ends its waiting at deadline. Guarded by Destination.mu.
+	tell     func()
+	d        *Destination
+	queue    *queue
+	deadline time.Time
+
 	prev, next *waiter
 }
 

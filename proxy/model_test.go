@@ -33,12 +33,38 @@ type machine struct {
 	fellOver []error
 }
 
-func (m *machine) arrive(*rapid.T) {
+// acquire gets a connection, either waiting for it or being told.
+func (m *machine) acquire(ctx context.Context, later bool) (*conn, error) {
+	x := &exchange{d: m.d, set: m.d.set.Load()}
+	told := make(chan struct{}, 2)
+	var leave func()
+	if later {
+		x.turn.call = &port.Call{Ready: func() { told <- struct{}{} }, Queued: func(l func()) { leave = l }}
+	}
+	c, err := m.d.acquire(ctx, x.set, &x.turn, nil)
+	if err != errQueued {
+		return c, err
+	}
+	defer context.AfterFunc(ctx, leave)()
+	<-told
+	c, err = x.resume(ctx)
+	if err == nil && ctx.Err() != nil {
+		m.d.unused(c, &x.turn)
+		return nil, ctx.Err()
+	}
+	if len(told) > 0 {
+		m.fellOver = append(m.fellOver, errors.New("told twice"))
+	}
+	return c, err
+}
+
+func (m *machine) arrive(rt *rapid.T) {
+	later := rapid.Bool().Draw(rt, "told later")
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &modelRequest{id: m.nextID, cancel: cancel, got: make(chan *conn, 1), failed: make(chan error, 1)}
 	m.nextID++
 	go func() {
-		c, err := m.d.acquire(ctx, m.d.set.Load(), &turn{}, nil)
+		c, err := m.acquire(ctx, later)
 		if err != nil {
 			r.failed <- err
 			return

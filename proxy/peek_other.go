@@ -14,4 +14,6 @@ func isReset(error) bool { return false }
 type swapper struct{}
 
 // swap does nothing on this system: the caller goes on by ordinary means.
-func (c *conn) swap([]byte, time.Duration) (n int, answered bool, err error) { return 0, false, nil }
+func (c *conn) swap([]byte, time.Duration, *turn) (n int, answered bool, err error) {
+	return 0, false, nil
+}

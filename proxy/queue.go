@@ -22,6 +22,11 @@ type turn struct {
 	deadline time.Time
 	// failed is the last failure to connect.
 	failed error
+	// call, if set, is a call that may be told later; waiter is what it has in the queue. beforeWait is called once,
+	// before the request waits for anything; it may be nil.
+	call       *port.Call
+	waiter     *waiter
+	beforeWait func()
 }
 
 // acquire returns a connection for one request: an idle one, a new one, or the first that becomes free. The caller
@@ -35,6 +40,7 @@ func (d *Destination) acquire(ctx context.Context, set *settings, t *turn, stale
 		if err != nil || g.conn != nil {
 			return g.conn, err
 		}
+		t.waits()
 		c, err := d.connect(ctx, set, t, g.backend)
 		if err != nil || c != nil {
 			return c, err
@@ -43,15 +49,12 @@ func (d *Destination) acquire(ctx context.Context, set *settings, t *turn, stale
 	}
 }
 
-// obtain takes what is there for the request, or waits for it. stale is a closed connection whose place it still holds.
+// obtain takes what is there for the request, or waits for it, or returns errQueued when it will be told. stale is a
+// closed connection whose place it still holds.
 func (d *Destination) obtain(ctx context.Context, set *settings, t *turn, stale *conn) (grant, error) {
 	d.mu.Lock()
 	if stale != nil {
 		d.giveBack(stale, t)
-	}
-	if d.closed {
-		d.mu.Unlock()
-		return grant{}, d.gone()
 	}
 	q := &d.plain
 	if t.tunnel {
@@ -62,37 +65,58 @@ func (d *Destination) obtain(ctx context.Context, set *settings, t *turn, stale 
 		d.seq++
 		t.seq = d.seq
 	}
-	if !arrives || q.len == 0 {
-		g, full := d.take(t.tunnel)
-		if g != (grant{}) {
-			if stale != nil {
-				d.dispatch()
-			}
-			d.mu.Unlock()
-			if arrives {
-				d.stats.requests.Add(1)
-			}
-			return g, nil
+	g, err := d.find(t, q, arrives)
+	if g == (grant{}) && err == nil && arrives && t.later() {
+		d.announce(t)
+		g, err = d.find(t, q, arrives)
+	}
+	switch {
+	case err != nil:
+		d.unlock()
+		return grant{}, err
+	case g != (grant{}):
+		if stale != nil {
+			d.dispatch()
 		}
-		if full {
-			d.mu.Unlock()
-			return grant{}, errTunnelsFull
+		d.unlock()
+		if arrives {
+			d.stats.requests.Add(1)
 		}
+		return g, nil
 	}
 	if arrives {
 		if d.plain.len+d.tunnel.len >= set.queue {
-			d.mu.Unlock()
+			d.unlock()
 			d.stats.refused.Add(1)
 			return grant{}, fmt.Errorf("destination %s: %w", d.name, port.ErrQueueFull)
 		}
 		d.stats.requests.Add(1)
 		d.stats.queued.Add(1)
 	}
+	if arrives && t.later() {
+		return grant{}, d.enqueueLater(ctx, set, t, q)
+	}
 	w := &waiter{seq: t.seq, ready: make(chan struct{}, 1)}
 	q.insert(w)
 	d.armWake()
-	d.mu.Unlock()
+	d.unlock()
+	t.waits()
 	return d.wait(ctx, set, t, q, w)
+}
+
+// find takes what is there for a request that arrives or comes back; nothing: it has to wait. The caller holds the lock.
+func (d *Destination) find(t *turn, q *queue, arrives bool) (grant, error) {
+	if d.closed {
+		return grant{}, d.gone()
+	}
+	if arrives && q.len > 0 {
+		return grant{}, nil
+	}
+	g, full := d.take(t.tunnel)
+	if g == (grant{}) && full {
+		return grant{}, errTunnelsFull
+	}
+	return g, nil
 }
 
 // wait waits until the request is served.
@@ -112,21 +136,21 @@ func (d *Destination) wait(ctx context.Context, set *settings, t *turn, q *queue
 	d.mu.Lock()
 	if !w.granted {
 		q.remove(w)
-		d.mu.Unlock()
+		d.unlock()
 		return grant{}, err
 	}
 	// Served in the same moment: what was got goes to the next.
 	switch {
 	case w.got.conn != nil:
 		d.unreserve(w.got.conn.backend, t)
-		d.mu.Unlock()
+		d.unlock()
 		d.release(w.got.conn)
 	case w.got.backend != nil:
 		d.uncount(w.got.backend, t)
 		d.dispatch()
-		d.mu.Unlock()
+		d.unlock()
 	default:
-		d.mu.Unlock()
+		d.unlock()
 	}
 	return grant{}, err
 }
@@ -254,5 +278,14 @@ func (d *Destination) serve(q *queue) bool {
 
 func (d *Destination) grant(w *waiter, g grant) {
 	w.got, w.granted = g, true
+	if w.tell != nil {
+		if d.lastTold == nil {
+			d.told = w
+		} else {
+			d.lastTold.next = w
+		}
+		d.lastTold = w
+		return
+	}
 	w.ready <- struct{}{}
 }

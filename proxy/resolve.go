@@ -99,7 +99,7 @@ func collect(set *settings, known map[string][]netip.Addr) []target {
 func (d *Destination) setBackends(targets []target) {
 	d.mu.Lock()
 	if d.closed {
-		d.mu.Unlock()
+		d.unlock()
 		return
 	}
 	old := map[netip.AddrPort]*backend{}
@@ -121,6 +121,6 @@ func (d *Destination) setBackends(targets []target) {
 	d.backends = backends
 	idle := d.takeIdle(func(c *conn) bool { return c.backend.retired })
 	d.dispatch()
-	d.mu.Unlock()
+	d.unlock()
 	closeAll(idle)
 }

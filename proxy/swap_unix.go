@@ -19,6 +19,7 @@ type swapper struct {
 	n        int // bytes of req written
 	answered bool
 	err      error
+	turn     *turn // is told before the waiting
 	step     func(fd uintptr) bool
 }
 
@@ -26,7 +27,7 @@ type swapper struct {
 // time would cost more than it is worth. n is how much was written. answered: bytes
 // have been read and are unread in the buffer. Without an error it may be that neither is complete: the caller goes on
 // by ordinary means. errStale: nothing was written since the connection is closed, or not silent.
-func (c *conn) swap(req []byte, wait time.Duration) (n int, answered bool, err error) {
+func (c *conn) swap(req []byte, wait time.Duration, t *turn) (n int, answered bool, err error) {
 	if c.raw == nil {
 		return 0, false, nil
 	}
@@ -34,7 +35,7 @@ func (c *conn) swap(req []byte, wait time.Duration) (n int, answered bool, err e
 	if s.step == nil {
 		s.c, s.step = c, s.do
 	}
-	s.req, s.n, s.answered, s.err = req, 0, false, nil
+	s.req, s.n, s.answered, s.err, s.turn = req, 0, false, nil, t
 	if c.buf == nil {
 		c.buf, c.r, c.w = newBuffer(), 0, 0
 	}
@@ -43,7 +44,7 @@ func (c *conn) swap(req []byte, wait time.Duration) (n int, answered bool, err e
 		_ = c.SetReadDeadline(c.quickUntil)
 	}
 	err = c.raw.Read(s.step)
-	s.req = nil
+	s.req, s.turn = nil, nil
 	switch {
 	case err == nil:
 		err = s.err
@@ -58,7 +59,11 @@ func (c *conn) swap(req []byte, wait time.Duration) (n int, answered bool, err e
 // be missed between writing and waiting: the poller was made ready before the first call.
 func (s *swapper) do(fd uintptr) bool {
 	if s.n == 0 {
-		return s.write(int(fd))
+		over := s.write(int(fd))
+		if !over {
+			s.turn.waits()
+		}
+		return over
 	}
 	return s.read(int(fd))
 }

@@ -76,7 +76,7 @@ func (t *tunnel) pump(dst, src net.Conn, first []byte) {
 // unclaim gives up a request's claim to a tunnel of the backend.
 func (d *Destination) unclaim(b *backend) {
 	d.mu.Lock()
-	defer d.mu.Unlock()
+	defer d.unlock()
 	b.tunnels--
 	d.dispatch()
 }
@@ -85,7 +85,7 @@ func (d *Destination) unclaim(b *backend) {
 // destination is closed: the connection must be dropped.
 func (d *Destination) beginTunnel(c *conn, t *tunnel) bool {
 	d.mu.Lock()
-	defer d.mu.Unlock()
+	defer d.unlock()
 	if d.closed {
 		return false
 	}
@@ -102,7 +102,7 @@ func (d *Destination) beginTunnel(c *conn, t *tunnel) bool {
 
 func (d *Destination) endTunnel(t *tunnel) {
 	d.mu.Lock()
-	defer d.mu.Unlock()
+	defer d.unlock()
 	delete(d.tunnels, t)
 	t.backend.tunnels--
 	d.stats.tunnels.Add(-1)

@@ -15,11 +15,13 @@ import (
 // errNotOnNATS says that a method's name cannot be a NATS subject (404, decision D3).
 var errNotOnNATS = errors.New("method cannot be called over NATS")
 
-// Answer is what came of a call over NATS, before it is looked at. Either Result or Drop must be called, once.
+// Answer is what came of a call over NATS, before it is looked at, or of the waiting for a free HTTP backend. Either
+// Result or Drop must be called, once.
 type Answer struct {
 	request *request
 	message port.Message
 	err     error
+	post    *post // of a call over HTTP; the others are zero then
 }
 
 // request is a call over NATS under way. It is used again after its end.
@@ -49,25 +51,32 @@ var requests = sync.Pool{New: func() any {
 	return r
 }}
 
-// Waiter is who makes a call over NATS.
+// Waiter is who makes a call, as far as nobody waits for it.
 type Waiter interface {
-	// Begin is told, before the request is sent, how to give it up.
+	// Begin is told, before the request is sent over NATS or queued for an HTTP backend, how to give it up.
 	Begin(f Flight)
 	// Answered is called once with the answer, on a goroutine that it must not block, perhaps before Call has returned,
 	// but never from within it. It is not called when Call returns a result.
 	Answered(a Answer)
 }
 
-// Flight is a request over NATS under way.
+// Flight is a request over NATS under way, or one that waits for an HTTP backend.
 type Flight struct {
-	req Requester
-	id  uint64
+	req   Requester
+	id    uint64
+	leave func() // of a request over HTTP
 }
 
 // Cancel gives the request up: its answer is of no interest any more. If it has not been answered yet, Answered is
 // called at once with an answer that says so, and the place in max-in-flight is free. It may be called at any time, but
 // before the request is sent it does nothing: Call looks at its context after that.
-func (f Flight) Cancel() { f.req.Cancel(port.LaneCalls, f.id) }
+func (f Flight) Cancel() {
+	if f.leave != nil {
+		f.leave()
+		return
+	}
+	f.req.Cancel(port.LaneCalls, f.id)
+}
 
 // start begins a call. An error means that it has ended.
 func (c *Caller) start(ctx context.Context, n *NATS, level Level, q *CallRequest, w Waiter) error {
@@ -115,7 +124,7 @@ func (r *request) fill(level Level, q *CallRequest) {
 // send sends the first attempt; it is given up when ctx has ended.
 func (r *request) send(ctx context.Context) error {
 	req := r.dest.req
-	f := Flight{req, req.NextRequest(port.LaneCalls)}
+	f := Flight{req: req, id: req.NextRequest(port.LaneCalls)}
 	returned := false
 	defer func() {
 		if !returned {
@@ -135,7 +144,9 @@ func (r *request) send(ctx context.Context) error {
 	return err
 }
 
-func (r *request) take(m port.Message, err error) { r.waiter.Answered(Answer{r, m, err}) }
+func (r *request) take(m port.Message, err error) {
+	r.waiter.Answered(Answer{request: r, message: m, err: err})
+}
 
 // leave ends a request.
 func (r *request) leave() {
@@ -159,17 +170,34 @@ const slowReply = 64 << 10
 
 // Slow tells whether Result may wait or take long.
 func (a Answer) Slow() bool {
-	return len(a.message.Data) > slowReply || errors.Is(a.err, port.ErrNoResponders)
+	return a.post != nil || len(a.message.Data) > slowReply || errors.Is(a.err, port.ErrNoResponders)
 }
 
 // Drop ends a call whose result nobody wants.
-func (a Answer) Drop() { a.request.leave() }
+func (a Answer) Drop() {
+	if a.post != nil {
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		a.post.try(ctx) // gives back what it has got
+		return
+	}
+	a.request.leave()
+}
 
-// Result is the outcome of the call. When nobody got it, it is made again until somebody does or the time is over;
-// when ctx ends it is given up.
-func (a Answer) Result(ctx context.Context) Result {
+// Result is the outcome of the call. When nobody got a request over NATS, it is made again until somebody does or the
+// time is over; one over HTTP is made now, and beforeWait, which may be nil, is called before anything is waited for.
+// When ctx ends the call is given up.
+func (a Answer) Result(ctx context.Context, beforeWait func()) Result {
+	if a.post != nil {
+		a.post.call.BeforeWait = beforeWait
+		r, _ := a.post.try(ctx) // a call is queued once at most
+		return r
+	}
 	r := a.request
 	defer r.leave()
+	if beforeWait != nil && a.Slow() {
+		beforeWait()
+	}
 	if errors.Is(a.err, port.ErrNoResponders) {
 		a.message, a.err = r.dest.again(ctx, attempts{
 			port.Message{Subject: r.subject, Data: r.body}, r.who, r.start, r.deadline, r.patience,

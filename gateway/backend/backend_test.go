@@ -59,7 +59,7 @@ func (c *Caller) call(t *testing.T, ctx context.Context, q *CallRequest) Result 
 	answer := make(answers, 1)
 	r, ended := c.Call(ctx, names.Destination{Name: "d", Path: "/"}, LevelLatest, q, answer)
 	if !ended {
-		r = (<-answer).Result(ctx)
+		r = (<-answer).Result(ctx, nil)
 	}
 	return r
 }

@@ -71,10 +71,10 @@ func (q *CallRequest) id() string {
 	return string(append(b, q.RequestID...))
 }
 
-// Call makes a client's call, and waits for the result when the backend is asked over HTTP; when ctx ends, the call to
-// the backend is given up. Over NATS nobody waits: ended is false, and w, which must
-// cancel the request when ctx ends, gets the answer. Neither q nor its Body may be
-// changed until there is a result or the answer was dropped.
+// Call makes a client's call. Over HTTP it waits for the result once a backend is free; when ctx ends, the call to the
+// backend is given up. Over NATS, and for a free backend, nobody waits: ended is false, and w, which must cancel the
+// request when ctx ends, gets the answer. Neither q nor its Body may be changed until there is a result or the answer was
+// dropped.
 func (c *Caller) Call(ctx context.Context, dest names.Destination, level Level, q *CallRequest, w Waiter) (r Result, ended bool) {
 	d, err := c.find(dest.Name)
 	if err != nil {
@@ -86,23 +86,9 @@ func (c *Caller) Call(ctx context.Context, dest names.Destination, level Level, 
 		}
 		return Result{}, false
 	}
-	if q.BeforeWait != nil {
-		q.BeforeWait()
-	}
-	call := port.Call{
-		Path:      dest.Prefix() + "/" + q.Method.Path(),
-		Fields:    []port.Field{contentType, {Name: "Authorization", Value: q.Authorization}},
-		RequestID: q.id(),
-		Body:      q.Body,
-	}
-	reply, err := d.HTTP.Call(ctx, &call)
-	if err != nil {
-		r = failed(causeOf(ctx, err))
-	} else {
-		r = meaning(reply.Status, reply.Body, level.Weak() || jsontext.IsMediaType(reply.Header["Content-Type"]))
-	}
-	r.Backend = reply.Backend
-	return r, true
+	p := posts.Get().(*post)
+	p.fill(d.HTTP, dest, level, q, w)
+	return p.try(ctx)
 }
 
 // The data of internal_error frames.

@@ -12,7 +12,8 @@ import (
 // HTTPDestination sends a POST to one server of an upstream destination. Errors: port.ErrQueueFull and
 // port.ErrQueueTimeout (not sent), port.ErrTimeout, port.ErrTooLarge, port.ErrGone (the destination is being removed),
 // the context's, and any other for a broken connection; Reply.Backend is set with them when a server had been chosen. An
-// informational reply is final: Reply.Status is its 1xx.
+// informational reply is final: Reply.Status is its 1xx. It calls c.BeforeWait before it waits for anything, and may return
+// port.ErrQueued if c.Ready is set.
 type HTTPDestination interface {
 	Call(ctx context.Context, c *port.Call) (port.Reply, error)
 }

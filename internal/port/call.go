@@ -16,6 +16,18 @@ type Call struct {
 	RequestID string
 	// Body is sent with a Content-Length and may be read until Call returns.
 	Body []byte
+
+	// BeforeWait, if set, is called once, before Call waits for anything.
+	BeforeWait func()
+	// Ready, if set, lets Call return ErrQueued instead of waiting for a free backend. Then Ready is called exactly once,
+	// from any goroutine, without locks, perhaps before Call has returned; it must not block. After it, and not before,
+	// Call must be called again with the same Call, to go on or to learn why it does not. Queued is called before Call
+	// queues the request: leave gives the waiting up, so that Ready is called; it may be called at any time, and does
+	// nothing unless the request waits.
+	Ready  func()
+	Queued func(leave func())
+	// Place is the destination's own while a request is under way. It must be nil at first.
+	Place any
 }
 
 // Reply is a backend's whole answer to a Call.

@@ -16,6 +16,8 @@ var (
 	ErrStoreFull = errors.New("store full")
 	// ErrQueueFull says that a destination takes no further request at the moment: it was not sent.
 	ErrQueueFull = errors.New("queue full")
+	// ErrQueued says that a Call waits for a free backend and its Ready function will be called.
+	ErrQueued = errors.New("queued")
 	// ErrQueueTimeout says that a request waited its whole queue time for a free backend: it was not sent.
 	ErrQueueTimeout = errors.New("queue timeout")
 	// ErrTimeout says that a backend did not answer in time. It may have got the request.
