@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -27,18 +28,24 @@ type cluster struct {
 	wait time.Duration
 	down bool
 
-	mu      sync.Mutex // guards all below and the nodes' fields
-	nodes   []*node
-	made    int
-	store   map[names.UserID]*stored
-	history map[names.UserID][]commit
-	sent    map[names.UserID][]sending
-	purges  map[names.UserID][]time.Duration
-	scans   int
+	mu    sync.Mutex // guards all below and the nodes' fields
+	nodes []*node
+	made  int
+	store map[names.UserID]*stored
+	// mute: announcements are lost.
+	mute bool
+	// sending and most are the requests under way, now and at most.
+	sending, most int
+	history       map[names.UserID][]commit
+	sent          map[names.UserID][]sending
+	purges        map[names.UserID][]time.Duration
+	scans         int
 	// mesh: each node has its own copy, and a change is joined and told to all that can hear it.
 	mesh bool
-	// trouble is when something last broke that may double a notice.
-	trouble time.Duration
+	// troubles are the times at which something broke.
+	troubles []time.Duration
+	// wishes are the deadlines that clients have asked for.
+	wishes map[names.UserID]map[int64]bool
 }
 
 type stored struct {
@@ -70,6 +77,8 @@ type node struct {
 	t    *Tracker
 	gone bool
 	cut  bool
+	// cutAt is when cut changed.
+	cutAt time.Duration
 	// lose is the number of answers of the store that will be lost; slow is what each access takes.
 	lose  int
 	slow  time.Duration
@@ -82,6 +91,8 @@ type node struct {
 type localUser struct {
 	conns int
 	until int64
+	// at is when until or conns last grew.
+	at time.Duration
 }
 
 func newCluster(t *testing.T, nodes int, mesh bool) *cluster {
@@ -89,7 +100,8 @@ func newCluster(t *testing.T, nodes int, mesh bool) *cluster {
 	c := &cluster{
 		t: t, start: time.Now(), cfg: Config{PrivateGrace: time.Minute, Notices: true}, quit: make(chan struct{}),
 		store: map[names.UserID]*stored{}, history: map[names.UserID][]commit{}, sent: map[names.UserID][]sending{},
-		purges: map[names.UserID][]time.Duration{}, wait: 5 * time.Millisecond, mesh: mesh, trouble: -time.Hour,
+		purges: map[names.UserID][]time.Duration{}, wait: 5 * time.Millisecond, mesh: mesh,
+		wishes: map[names.UserID]map[int64]bool{},
 	}
 	for range nodes {
 		c.add()
@@ -109,9 +121,11 @@ func (c *cluster) add() *node {
 		heard: map[names.UserID][]Status{}, own: map[names.UserID]*stored{}, slow: time.Millisecond,
 	}
 	c.made++
-	if c.mesh && len(c.nodes) > 0 {
-		for u, s := range c.nodes[0].own {
-			n.own[u] = &stored{value: s.value}
+	for _, o := range c.nodes {
+		if c.mesh && o.reach() {
+			for u, s := range o.own {
+				n.own[u] = &stored{value: JoinRecords(n.cell(u).value, s.value)}
+			}
 		}
 	}
 	c.nodes = append(c.nodes, n)
@@ -124,6 +138,20 @@ func (c *cluster) add() *node {
 	})
 	n.t.Start()
 	return n
+}
+
+func (c *cluster) troubled() { c.troubles = append(c.troubles, c.now()) }
+
+// calm tells that nothing broke for so long before now.
+func (c *cluster) calm(d time.Duration) bool {
+	return len(c.troubles) == 0 || c.now()-c.troubles[len(c.troubles)-1] > d
+}
+
+func (c *cluster) wish(u names.UserID, until int64) {
+	if c.wishes[u] == nil {
+		c.wishes[u] = map[int64]bool{}
+	}
+	c.wishes[u][until] = true
 }
 
 func (c *cluster) now() time.Duration { return time.Since(c.start) }
@@ -172,7 +200,7 @@ func (c *cluster) close() {
 func (n *node) kill() {
 	n.c.mu.Lock()
 	n.gone = true
-	n.c.trouble = n.c.now()
+	n.c.troubled()
 	n.c.mu.Unlock()
 	n.t.mu.Lock()
 	n.t.stopped = true
@@ -183,8 +211,8 @@ func (n *node) kill() {
 
 func (n *node) setCut(cut bool) {
 	n.c.mu.Lock()
-	n.cut = cut
-	n.c.trouble = n.c.now()
+	n.cut, n.cutAt = cut, n.c.now()
+	n.c.troubled()
 	if !cut && n.c.mesh {
 		n.meshHeal()
 	}
@@ -249,7 +277,14 @@ func (n *node) notify(ctx context.Context, u names.UserID, id string) error {
 	}
 	n.c.sent[u] = append(n.c.sent[u], sending{id: id, by: n.id, at: n.c.now()})
 	i, down := len(n.c.sent[u])-1, n.c.down
+	n.c.sending++
+	n.c.most = max(n.c.most, n.c.sending)
 	n.c.mu.Unlock()
+	defer func() {
+		n.c.mu.Lock()
+		n.c.sending--
+		n.c.mu.Unlock()
+	}()
 	select {
 	case <-time.After(n.c.wait):
 	case <-ctx.Done():
@@ -284,7 +319,8 @@ func (n *node) join(u names.UserID, idle time.Duration) error {
 		n.local[u] = l
 	}
 	l.conns++
-	l.until = max(l.until, until)
+	l.until, l.at = max(l.until, until), n.c.now()
+	n.c.wish(u, until)
 	n.c.mu.Unlock()
 	return n.t.Joined(context.Background(), u, until)
 }
@@ -308,7 +344,8 @@ func (n *node) active(u names.UserID, idle time.Duration) {
 	l := n.local[u]
 	here := l != nil && l.conns > 0
 	if here {
-		l.until = max(l.until, until)
+		l.until, l.at = max(l.until, until), n.c.now()
+		n.c.wish(u, until)
 	}
 	n.c.mu.Unlock()
 	if here {
@@ -327,7 +364,14 @@ func (n *node) record(u names.UserID) Record {
 	return r
 }
 
-func (c *cluster) state(u names.UserID) State { return c.nodes[0].record(u).State }
+func (c *cluster) state(u names.UserID) State {
+	for _, n := range c.nodes {
+		if !n.gone {
+			return n.record(u).State
+		}
+	}
+	return Offline
+}
 
 func (c *cluster) want(u names.UserID, s State) {
 	c.t.Helper()
@@ -361,4 +405,40 @@ func (c *cluster) String() string {
 		s += fmt.Sprintf("%s sent: %v\n", u, c.sent[u])
 	}
 	return s
+}
+
+// stop ends a node as a session pool does: its connections leave first.
+func (n *node) stop() {
+	n.c.mu.Lock()
+	var left []names.UserID
+	for u, l := range n.local {
+		if l.conns > 0 {
+			l.conns = 0
+			left = append(left, u)
+		}
+	}
+	n.c.mu.Unlock()
+	for _, u := range left {
+		n.t.Parted(u)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	n.t.Stop(ctx)
+	n.c.mu.Lock()
+	n.gone = true
+	n.c.troubled()
+	for _, o := range n.c.nodes {
+		delete(o.seen, n.id) // the farewell
+	}
+	n.c.mu.Unlock()
+}
+
+// sleep lets time pass and everything come to rest. It also orders the test's own accesses with those of the nodes.
+func (c *cluster) sleep(d time.Duration) {
+	c.mu.Lock()
+	c.mu.Unlock() //nolint:staticcheck // a barrier
+	time.Sleep(d)
+	synctest.Wait()
+	c.mu.Lock()
+	c.mu.Unlock() //nolint:staticcheck // a barrier
 }

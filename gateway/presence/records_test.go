@@ -72,7 +72,7 @@ func (n *node) ChangeRecord(ctx context.Context, u names.UserID, f func([]byte) 
 		lost := n.lose > 0
 		if lost {
 			n.lose--
-			n.c.trouble = n.c.now()
+			n.c.troubled()
 		}
 		n.c.mu.Unlock()
 		if lost {
@@ -98,7 +98,7 @@ func (n *node) announce(u names.UserID, value []byte, after time.Duration, self 
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for i, o := range c.nodes {
-		if o == n && !self || c.mesh && !n.reach() {
+		if o == n && !self || c.mesh && !n.reach() || c.mute {
 			continue
 		}
 		// Announcements of different nodes overtake each other.
@@ -159,6 +159,9 @@ func (c *cluster) note(n *node, u names.UserID, value, old []byte) {
 		if r.State != o.State && r.Version <= o.Version || r.Version < o.Version {
 			c.t.Errorf("%s: version %d after %d", u, r.Version, o.Version)
 		}
+		if !c.mesh {
+			c.judge(u, &o, &r)
+		}
 	}
 	c.history[u] = append(c.history[u], m)
 }
@@ -209,5 +212,10 @@ func (n *node) PurgePrivate(ctx context.Context, u names.UserID) error {
 	n.c.mu.Lock()
 	defer n.c.mu.Unlock()
 	n.c.purges[u] = append(n.c.purges[u], n.c.now())
+	for _, o := range n.c.nodes {
+		if l := o.local[u]; o.reach() && l != nil && l.conns > 0 && n.c.calm(15*time.Second) && n.c.now()-l.at > 3*time.Second {
+			n.c.t.Errorf("%v: private documents of %s are purged, who is on %s", n.c.now(), u, o.id)
+		}
+	}
 	return nil
 }

@@ -90,6 +90,8 @@ func (t *Tracker) tell() {
 		u.queued = false
 		s := u.rec.Status
 		if u.follow > 0 && s.State != u.told.State {
+			// Only the two sides of a mesh can give one version to two states.
+			s.Version = max(s.Version, u.told.Version+1)
 			u.told = s
 			t.mu.Unlock()
 			t.d.Changed(u.id, s)

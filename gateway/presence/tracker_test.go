@@ -39,29 +39,29 @@ func TestOneNoticePerPeriod(t *testing.T) {
 			t.Fatal(err)
 		}
 		c.want("ann", Active)
-		time.Sleep(5 * time.Second)
+		c.sleep(5 * time.Second)
 		if err := c.nodes[1].join("ann", 10*time.Second); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(9900 * time.Millisecond)
+		c.sleep(9900 * time.Millisecond)
 		c.want("ann", Active)
-		time.Sleep(200 * time.Millisecond)
+		c.sleep(200 * time.Millisecond)
 		c.want("ann", Inactive)
-		time.Sleep(time.Hour)
+		c.sleep(time.Hour)
 		c.want("ann", Inactive)
 		if ids := c.ids("ann"); len(ids) != 1 || len(c.sent["ann"]) != 1 {
 			t.Errorf("notices %v", c.sent["ann"])
 		}
 		c.nodes[1].active("ann", 3*time.Second)
-		time.Sleep(100 * time.Millisecond)
+		c.sleep(100 * time.Millisecond)
 		c.want("ann", Active)
 		c.nodes[0].part("ann")
 		c.nodes[1].part("ann")
-		time.Sleep(2800 * time.Millisecond)
+		c.sleep(2800 * time.Millisecond)
 		c.want("ann", Active)
-		time.Sleep(200 * time.Millisecond)
+		c.sleep(200 * time.Millisecond)
 		c.want("ann", Offline)
-		time.Sleep(time.Hour)
+		c.sleep(time.Hour)
 		if ids := c.ids("ann"); len(ids) != 2 || len(c.sent["ann"]) != 2 {
 			t.Errorf("notices %v", c.sent["ann"])
 		}
@@ -85,15 +85,15 @@ func TestLastLeavesInactive(t *testing.T) {
 		for _, n := range c.nodes {
 			_ = n.join("ann", time.Second)
 		}
-		time.Sleep(2 * time.Second)
+		c.sleep(2 * time.Second)
 		c.want("ann", Inactive)
 		for _, n := range c.nodes {
 			c.want("ann", Inactive)
 			n.part("ann")
-			time.Sleep(100 * time.Millisecond)
+			c.sleep(100 * time.Millisecond)
 		}
 		c.want("ann", Offline)
-		time.Sleep(time.Minute)
+		c.sleep(time.Minute)
 		if len(c.sent["ann"]) != 1 {
 			t.Errorf("notices %v", c.sent["ann"])
 		}
@@ -110,7 +110,7 @@ func TestActiveCostsNoWrite(t *testing.T) {
 			_ = n.join(u, 30*time.Second)
 			for range 100 {
 				n.active(u, 30*time.Second)
-				time.Sleep(100 * time.Millisecond)
+				c.sleep(100 * time.Millisecond)
 			}
 			writes := 0
 			c.mu.Lock()
@@ -123,9 +123,9 @@ func TestActiveCostsNoWrite(t *testing.T) {
 			if writes != 1 {
 				t.Errorf("%d writes", writes)
 			}
-			time.Sleep(29800 * time.Millisecond)
+			c.sleep(29800 * time.Millisecond)
 			c.want(u, Active)
-			time.Sleep(200 * time.Millisecond)
+			c.sleep(200 * time.Millisecond)
 			c.want(u, Inactive)
 			if len(c.sent[u]) != 1 {
 				t.Errorf("notices %v", c.sent[u])
@@ -139,12 +139,12 @@ func TestActiveCostsNoWrite(t *testing.T) {
 func TestDeadNode(t *testing.T) {
 	t.Parallel()
 	in(t, 3, func(t *testing.T, c *cluster) {
-		time.Sleep(11 * time.Second)
+		c.sleep(11 * time.Second)
 		for i := range 20 {
 			_ = c.nodes[2].join(names.UserID(rune('a'+i)), 20*time.Second)
 			_ = c.nodes[2].join(names.UserID(rune('A'+i)), time.Second)
 		}
-		time.Sleep(2 * time.Second)
+		c.sleep(2 * time.Second)
 		c.nodes[2].kill()
 		check := func(active, inactive State) {
 			t.Helper()
@@ -153,15 +153,15 @@ func TestDeadNode(t *testing.T) {
 				c.want(names.UserID(rune('A'+i)), inactive)
 			}
 		}
-		time.Sleep(9 * time.Second)
+		c.sleep(9 * time.Second)
 		check(Active, Inactive)
-		time.Sleep(4 * time.Second)
+		c.sleep(4 * time.Second)
 		check(Active, Offline)
-		time.Sleep(4700 * time.Millisecond)
+		c.sleep(4700 * time.Millisecond)
 		check(Active, Offline)
-		time.Sleep(500 * time.Millisecond)
+		c.sleep(500 * time.Millisecond)
 		check(Offline, Offline)
-		time.Sleep(time.Hour)
+		c.sleep(time.Hour)
 		for i := range 20 {
 			for _, u := range []names.UserID{names.UserID(rune('a' + i)), names.UserID(rune('A' + i))} {
 				if len(c.sent[u]) != 1 {

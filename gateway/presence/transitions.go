@@ -87,7 +87,9 @@ func (r Record) present(h holding, now int64) (Record, bool) {
 	}
 	switch {
 	case r.State != Active && h.until > r.Until && (h.fresh || h.here && h.until > now):
-		r, changed = r.turn(Active, now), true
+		if r, changed = r.turn(Active, now), true; !h.here {
+			r = r.sit(h.node, false, now) // left just now: the private grace begins
+		}
 	case r.State == Offline && h.here:
 		r, changed = r.turn(Inactive, now), true
 	case r.State == Inactive && !r.anybody():
