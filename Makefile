@@ -23,9 +23,16 @@ build: ## bin/swindon and bin/swindon-dev
 	CGO_ENABLED=0 $(GO) build $(BUILDFLAGS) -o bin/ ./cmd/swindon ./cmd/swindon-dev
 
 .PHONY: demo
-demo: build ## the example: gateway with its NATS, two chat and two pizza backends, one page (PORT=8080)
-	CGO_ENABLED=0 $(GO) build -trimpath -o bin/chat-example ./examples/chat
+demo: demo-build ## the example: gateway with its NATS, two chat and two pizza backends, one page (PORT=8080)
 	@exec bin/chat-example -port $(PORT)
+
+.PHONY: demo-cluster
+demo-cluster: demo-build ## the same on three NATS servers and two gateways behind a front: kill any of them (PORT=8080)
+	@exec bin/chat-example -cluster -port $(PORT)
+
+.PHONY: demo-build
+demo-build: build
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/chat-example ./examples/chat
 
 # --- test --------------------------------------------------------------------------------------------------------
 

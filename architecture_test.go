@@ -72,6 +72,7 @@ var libraries = map[string][]string{
 	"pgregory.net/rapid":           {},
 	"github.com/google/go-cmp":     {},
 	"github.com/chromedp/chromedp": {},
+	"github.com/compose-spec/":     {},
 	"github.com/rogpeppe/":         {},
 	"go.uber.org/goleak":           {},
 	"golang.org/x/tools/txtar":     {},

@@ -15,12 +15,18 @@ import (
 	"github.com/swindon-go/swindon/integration/testkit"
 )
 
+// idle is how long a user counts as active in these tests.
+const idle = "4s"
+
 // startDemo starts the example as `make demo` does, on free ports, and returns its address.
-func startDemo(t *testing.T) (string, *testkit.Process) {
+func startDemo(t *testing.T, more ...string) (string, *testkit.Process) {
 	t.Helper()
 	swindon := testkit.Binary(t, "cmd/swindon")
-	demo := testkit.New(t).Launch(testkit.Binary(t, "examples/chat"),
-		"-swindon", swindon, "-dir", filepath.Join(testkit.Root(), "examples", "chat"), "-port", "0")
+	args := append([]string{"-swindon", swindon, "-dir", filepath.Join(testkit.Root(), "examples", "chat"), "-port", "0"}, more...)
+	demo := testkit.New(t).LaunchWith([]string{
+		"SWINDON__SESSION_POOLS__MAIN__NEW_CONNECTION_IDLE_TIMEOUT=" + idle,
+		"SWINDON__SESSION_POOLS__MAIN__CLIENT_MAX_IDLE_TIMEOUT=" + idle,
+	}, testkit.Binary(t, "examples/chat"), args...)
 	demo.Stdout.Await(t, "The chat is at ")
 	m := regexp.MustCompile(`http://127\.0\.0\.1:\d+/`).FindString(demo.Stdout.String())
 	if m == "" {
@@ -65,9 +71,12 @@ func open(t *testing.T, browser context.Context, url, name string) window {
 	w := window{t, ctx}
 	w.do(chromedp.Navigate(url), chromedp.WaitVisible(chromedp.CSS("#name")),
 		chromedp.SendKeys(chromedp.CSS("#name"), name+"\r"))
-	w.until(`document.querySelector('#state').dataset.state === 'active'`)
+	w.until(connected)
 	return w
 }
+
+// connected is a JavaScript expression: the page has a connection.
+const connected = `document.querySelector('#state').dataset.state === 'active'`
 
 func (w window) do(steps ...chromedp.Action[chromedp.Void]) {
 	w.t.Helper()
@@ -83,6 +92,13 @@ func (w window) until(expression string) {
 		text, _ := chromedp.Run(w.ctx, chromedp.Evaluate[string](`document.body.innerText`))
 		w.t.Fatalf("%s: %v\nthe page shows:\n%s", expression, err, text)
 	}
+}
+
+// within tells whether a JavaScript expression becomes true in this time.
+func (w window) within(d time.Duration, expression string) bool {
+	w.t.Helper()
+	_, err := chromedp.Run(w.ctx, chromedp.Poll[bool](expression, chromedp.WithPollingTimeout(d)))
+	return err == nil
 }
 
 func (w window) eval(expression string) string {
@@ -103,6 +119,26 @@ func (w window) say(text string) {
 func shown(text, count string) string {
 	return `[...document.querySelectorAll('#messages li:not(.note):not(.pending):not(.failed)')].filter(li => li.innerText.includes('` +
 		text + `')).length === ` + count
+}
+
+// enter goes to a room, by keyboard.
+func (w window) enter(room string) {
+	w.t.Helper()
+	button := `[data-room="` + room + `"]`
+	w.until(`document.querySelector('` + button + `') !== null`)
+	w.do(chromedp.Focus(chromedp.CSS(button)), chromedp.SendKeys(chromedp.CSS(button), "\r"))
+	w.until(`document.querySelector('` + button + `').getAttribute('aria-current') === 'true'`)
+}
+
+// unread is a JavaScript expression: so many messages of the room are unread.
+func unread(room, condition string) string {
+	badge := `document.querySelector('[data-room="` + room + `"] .badge')`
+	return badge + ` && (` + badge + `.hidden ? 0 : Number(` + badge + `.textContent)) ` + condition
+}
+
+// dot is a JavaScript expression: the page shows somebody so.
+func dot(name, presence string) string {
+	return `document.querySelector('#people [data-user="` + name + `"]')?.dataset.presence === '` + presence + `'`
 }
 
 // Two browsers talk to each other through the running example: the page comes from the static handler, the API through
@@ -128,14 +164,60 @@ func TestBrowserChat(t *testing.T) {
 		}
 	})
 	t.Run("rooms", func(t *testing.T) {
-		ann.do(chromedp.Focus(chromedp.CSS(`[data-room="kitchen"]`)), chromedp.SendKeys(chromedp.CSS(`[data-room="kitchen"]`), "\r"))
+		ann.enter("kitchen")
 		ann.until(`document.querySelector('#room-title').innerText === 'Kitchen'`)
 		ann.say("who cooks?")
 		// Bob is in the lobby: the kitchen's badge tells him, the lobby does not show it.
-		bob.until(`document.querySelector('[data-room="kitchen"] .badge').innerText === '1'`)
+		bob.until(unread("kitchen", "=== 1"))
+		bob.until(`document.title.startsWith('(1) ')`)
 		if text := bob.eval(`document.querySelector('#messages').innerText`); strings.Contains(text, "who cooks?") {
 			t.Errorf("the lobby shows %q", text)
 		}
+		if names := bob.eval(`[...document.querySelectorAll('#rooms button > span:first-child')].map(e => e.innerText).join()`); names != "Lobby,Kitchen,Football" {
+			t.Errorf("the rooms are %q", names)
+		}
+	})
+	t.Run("two devices", func(t *testing.T) {
+		// Ann is in the kitchen on both devices; what bob says in the lobby is unread on both until one of them reads it.
+		second := open(t, browser, url, "ann")
+		second.enter("kitchen")
+		second.until(unread("lobby", "=== 0"))
+		bob.say("one")
+		bob.say("two")
+		for _, device := range []window{ann, second} {
+			device.until(unread("lobby", "=== 2"))
+		}
+		second.enter("lobby")
+		for _, device := range []window{second, ann} {
+			device.until(unread("lobby", "=== 0"))
+		}
+		// What was read stays read: the page comes back and knows it, and what is unread as well.
+		bob.say("three")
+		ann.until(unread("lobby", "=== 0")) // the second device looks at it
+		second.enter("kitchen")
+		bob.say("four")
+		ann.until(unread("lobby", "=== 1"))
+		second.do(chromedp.Navigate(url + "?again"))
+		second.until(connected)
+		second.enter("kitchen")
+		ann.enter("football")
+		ann.until(unread("lobby", "=== 0")) // again: the page came back in the lobby
+		bob.until(unread("kitchen", "=== 1"))
+		bob.enter("kitchen")
+		bob.until(unread("kitchen", "=== 0"))
+	})
+	t.Run("presence", func(t *testing.T) {
+		ann.until(dot("bob", "inactive"))
+		bob.say("here I am")
+		ann.until(dot("bob", "active"))
+		ann.until(dot("bob", "inactive"))
+		carl := open(t, browser, url, "carl")
+		ann.until(dot("carl", "active"))
+		carl.until(dot("ann", "inactive"))
+		// Whoever leaves the page is gone, although the browser keeps it for the way back.
+		carl.do(chromedp.Navigate("about:blank"))
+		ann.until(dot("carl", "offline"))
+		ann.until(dot("bob", "inactive"))
 	})
 	t.Run("pizza", func(t *testing.T) {
 		bob.until(`document.querySelector('[data-pizza="funghi"]') !== null`)

@@ -1,8 +1,10 @@
 // Command chat is the example application: rooms over HTTP, pizza over NATS, and the program that starts all of it.
 //
 //	chat                 everything: the gateway, two chat backends, two pizza backends (make demo)
-//	chat serve ADDR      one chat backend
+//	chat -cluster        everything several times: three NATS servers, two gateways, a front (make demo-cluster)
+//	chat serve           one chat backend
 //	chat pizza           one pizza backend
+//	chat nats            one NATS server of a cluster
 package main
 
 import (
@@ -14,6 +16,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/swindon-go/swindon/examples/chat/internal/demo"
 )
@@ -30,21 +33,24 @@ func main() {
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	log := slog.New(slog.NewTextHandler(stderr, nil))
-	if len(args) > 0 && args[0] == "serve" {
-		return serveChat(ctx, args[1:], log)
-	}
-	if len(args) > 0 && args[0] == "pizza" {
-		return servePizza(ctx, args[1:], log)
+	commands := map[string]func(context.Context, []string, *slog.Logger) error{"serve": serveChat, "pizza": servePizza, "nats": serveNATS}
+	if len(args) > 0 && commands[args[0]] != nil {
+		return commands[args[0]](ctx, args[1:], log)
 	}
 	fs := flag.NewFlagSet("chat", flag.ContinueOnError)
 	fs.SetOutput(stderr)
 	var o demo.Options
 	fs.StringVar(&o.Swindon, "swindon", "bin/swindon", "the gateway's program")
 	fs.StringVar(&o.Dir, "dir", "examples/chat", "the folder of the example")
-	fs.IntVar(&o.Port, "port", 8080, "the port of the page; the next five are used, too (0: any that are free)")
-	if err := fs.Parse(args); err != nil {
+	fs.IntVar(&o.Port, "port", 8080, "the port of the page; the following ones are used, too (0: any that are free)")
+	cluster := fs.Bool("cluster", false, "start the cluster")
+	fs.DurationVar(&o.Back, "back", 5*time.Second, "how long after its end a process of the cluster is started again")
+	if err := parse(fs, args); err != nil {
 		return err
 	}
 	o.Stdout, o.Stderr = stdout, stderr
+	if *cluster {
+		return demo.RunCluster(ctx, o)
+	}
 	return demo.Run(ctx, o)
 }

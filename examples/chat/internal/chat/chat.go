@@ -11,32 +11,9 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"regexp"
-	"time"
 
 	"github.com/swindon-go/swindon/examples/chat/internal/session"
 )
-
-// maxText is the longest message, in bytes.
-const maxText = 8000
-
-// Room is a place to talk.
-type Room struct {
-	Name  string `json:"name"`
-	Title string `json:"title"`
-}
-
-var rooms = []Room{{"lobby", "Lobby"}, {"kitchen", "Kitchen"}, {"football", "Football"}}
-
-var messageID = regexp.MustCompile(`^[A-Za-z0-9-]{1,64}$`)
-
-// Message is what is published to a room.
-type Message struct {
-	ID     string `json:"id"`
-	Author string `json:"author"`
-	Text   string `json:"text"`
-	At     int64  `json:"at"` // Unix milliseconds
-}
 
 // A failure is an answer with a status that the caller understands.
 type failure struct {
@@ -46,24 +23,39 @@ type failure struct {
 
 func (f failure) Error() string { return f.message }
 
+// Config is what a backend needs to know.
+type Config struct {
+	// API is the address of a session pool's backend API, such as "http://127.0.0.1:8081". Host is the Host header of
+	// requests to it, where that differs from the address.
+	API, Host string
+	// Secret signs the session cookies; it is the same for all backends.
+	Secret string
+}
+
 type service struct {
 	sessions *session.Keeper
 	gateway  *gateway
+	sent     *tally
 	log      *slog.Logger
 }
 
-// NewHandler returns the backend. api is the address of the session pool's backend API.
-func NewHandler(api string, sessions *session.Keeper, log *slog.Logger) http.Handler {
-	s := &service{sessions: sessions, gateway: newGateway(api), log: log}
+// NewHandler returns the backend.
+func NewHandler(cfg Config, log *slog.Logger) http.Handler { return newHandler(cfg, newTally(), log) }
+
+func newHandler(cfg Config, sent *tally, log *slog.Logger) http.Handler {
+	s := &service{sessions: session.NewKeeper(cfg.Secret), gateway: newGateway(cfg.API, cfg.Host), sent: sent, log: log}
 	mux := http.NewServeMux()
+	mux.HandleFunc("GET /api/health", s.health)
 	mux.HandleFunc("POST /api/login", s.login)
 	mux.HandleFunc("POST /api/logout", s.logout)
 	mux.HandleFunc("GET /api/me", s.me)
-	mux.HandleFunc("GET /api/rooms", s.listRooms)
 	mux.HandleFunc("POST /swindon/authorize_connection", s.authorize)
-	mux.HandleFunc("POST /chat/join", s.call(s.join))
-	mux.HandleFunc("POST /chat/leave", s.call(s.leave))
-	mux.HandleFunc("POST /chat/send_message", s.call(s.sendMessage))
+	for method, f := range map[string]func(context.Context, *Call) (any, error){
+		"enter": s.enter, "join": s.join, "send_message": s.sendMessage, "mark_read": s.markRead,
+		"watch": s.watch, "here": s.here,
+	} {
+		mux.HandleFunc("POST /chat/"+method, s.call(f))
+	}
 	return mux
 }
 
@@ -97,8 +89,9 @@ func (s *service) me(w http.ResponseWriter, r *http.Request) {
 	answer(w, http.StatusOK, map[string]string{"user_id": user})
 }
 
-func (s *service) listRooms(w http.ResponseWriter, _ *http.Request) {
-	answer(w, http.StatusOK, map[string][]Room{"rooms": rooms})
+// health answers when this instance serves.
+func (s *service) health(w http.ResponseWriter, _ *http.Request) {
+	answer(w, http.StatusOK, struct{}{})
 }
 
 // authorize says who a new websocket connection belongs to. The object becomes the browser's `hello`.
@@ -117,61 +110,8 @@ func (s *service) authorize(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, failure{http.StatusUnauthorized, err.Error()})
 		return
 	}
-	answer(w, http.StatusOK, map[string]string{"user_id": user})
-}
-
-func (s *service) join(ctx context.Context, c *Call) (any, error) {
-	room, err := roomOf(c)
-	if err != nil {
-		return nil, err
-	}
-	if err := s.gateway.subscribe(ctx, c.Meta.ConnectionID, "rooms/"+room.Name); err != nil {
-		return nil, err
-	}
-	return room, nil
-}
-
-func (s *service) leave(ctx context.Context, c *Call) (any, error) {
-	room, err := roomOf(c)
-	if err != nil {
-		return nil, err
-	}
-	return room, s.gateway.unsubscribe(ctx, c.Meta.ConnectionID, "rooms/"+room.Name)
-}
-
-func (s *service) sendMessage(ctx context.Context, c *Call) (any, error) {
-	room, err := roomOf(c)
-	if err != nil {
-		return nil, err
-	}
-	var text string
-	if len(c.Args) != 2 || json.Unmarshal(c.Args[1], &text) != nil || text == "" || len(text) > maxText {
-		return nil, failure{http.StatusUnprocessableEntity, "a message has 1 to 8000 bytes"}
-	}
-	var opt struct {
-		ID string `json:"id"`
-	}
-	if err := json.Unmarshal(c.Kwargs, &opt); err != nil || !messageID.MatchString(opt.ID) {
-		return nil, failure{http.StatusUnprocessableEntity, "a message needs an id"}
-	}
-	m := Message{ID: opt.ID, Author: c.User, Text: text, At: time.Now().UnixMilli()}
-	if err := s.gateway.publish(ctx, "rooms/"+room.Name, m); err != nil {
-		return nil, err
-	}
-	return m, nil
-}
-
-func roomOf(c *Call) (Room, error) {
-	var name string
-	if len(c.Args) == 0 || json.Unmarshal(c.Args[0], &name) != nil {
-		return Room{}, failure{http.StatusUnprocessableEntity, "which room?"}
-	}
-	for _, r := range rooms {
-		if r.Name == name {
-			return r, nil
-		}
-	}
-	return Room{}, failure{http.StatusNotFound, "there is no such room"}
+	// Each gateway's configuration names it in `override-host-header`: so the page can tell which node it is on.
+	answer(w, http.StatusOK, map[string]string{"user_id": user, "node": r.Host})
 }
 
 func (s *service) fail(w http.ResponseWriter, err error) {

@@ -1,16 +1,16 @@
-// Package demo starts the whole example as processes: the gateway with its embedded NATS, two chat backends and two
-// pizza backends. When the context ends, or one of them does, all are stopped.
+// Package demo starts the whole example as processes, and stops all of them when its context ends.
+//
+// Run starts one gateway with its embedded NATS, two chat backends and two pizza backends; the end of one ends all.
+// RunCluster starts three NATS servers, two gateways, the backends and a front; whatever ends is started again.
 package demo
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"net"
-	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -18,110 +18,65 @@ import (
 type Options struct {
 	// Swindon is the gateway's program, Dir the folder of the example.
 	Swindon, Dir string
-	// Port is that of the page; the following five are for the backend API, two chat backends, NATS and admin. With
-	// 0 six free ports are taken.
-	Port           int
+	// Port is that of the page; the following ones are for everything else. With 0 free ports are taken.
+	Port int
+	// Back is how long after its end a process of the cluster is started again; the front comes back at once.
+	Back time.Duration
+	// Stdout gets what a user should read, Stderr the processes' diagnostics.
 	Stdout, Stderr io.Writer
 }
 
-const (
-	portPage = iota
-	portAPI
-	portChat1
-	portChat2
-	portNATS
-	portAdmin
-	portCount
-)
+// programs are the paths of swindon and of the example itself.
+func (o Options) programs() (swindon, self string, err error) {
+	if swindon, err = filepath.Abs(o.Swindon); err != nil {
+		return "", "", err
+	}
+	self, err = os.Executable()
+	return swindon, self, err
+}
 
-// startTimeout bounds the wait until the page answers.
-const startTimeout = 30 * time.Second
+// variables makes a process's environment out of configuration keys: "nats.listen", "[…]" overrides what the file says.
+func variables(pairs ...string) []string {
+	var env []string
+	for i := 0; i < len(pairs); i += 2 {
+		name := strings.NewReplacer(".", "__", "-", "_").Replace(strings.ToUpper(pairs[i]))
+		env = append(env, "SWINDON__"+name+"="+pairs[i+1])
+	}
+	return env
+}
 
-// Run starts everything, prints the address when the page answers, and returns when all processes have ended.
+// list writes addresses as a configuration's list.
+func list(addrs ...string) string { return "[" + strings.Join(addrs, ",") + "]" }
+
+// Run starts one of everything that is needed, prints the address when the page answers, and returns when all processes
+// have ended.
 func Run(ctx context.Context, o Options) error {
-	addrs, err := addresses(ctx, o.Port)
+	addrs, err := addresses(ctx, o.Port, 6)
 	if err != nil {
 		return err
 	}
-	swindon, err := filepath.Abs(o.Swindon)
+	page, api, chat1, chat2, bus, admin := addrs[0], addrs[1], addrs[2], addrs[3], addrs[4], addrs[5]
+	swindon, self, err := o.programs()
 	if err != nil {
 		return err
 	}
-	self, err := os.Executable()
-	if err != nil {
-		return err
+	g := newGroup(ctx, o.Dir, o.Stdout, o.Stderr)
+	g.start(process{name: "swindon", program: swindon, args: []string{"--config", "swindon.yaml"}, back: -1, env: variables(
+		"listen", list(page), "admin.listen", list(admin), "session-pools.main.listen", list(api),
+		"http-destinations.chat.addresses", list(chat1, chat2), "nats.listen", list(bus))})
+	for i, addr := range []string{chat1, chat2} {
+		g.start(process{name: fmt.Sprintf("chat-%d", i+1), program: self, args: []string{"serve", "-listen", addr, "-api", "http://" + api}, back: -1})
 	}
-	g := newGroup(ctx, o.Stderr)
-	api := "http://" + addrs[portAPI]
-	g.start("swindon", o.Dir, environment(addrs), swindon, "--config", "swindon.yaml")
-	g.start("chat-1", o.Dir, nil, self, "serve", "-listen", addrs[portChat1], "-api", api)
-	g.start("chat-2", o.Dir, nil, self, "serve", "-listen", addrs[portChat2], "-api", api)
-	g.start("pizza-1", o.Dir, nil, self, "pizza", "-nats", "nats://"+addrs[portNATS])
-	g.start("pizza-2", o.Dir, nil, self, "pizza", "-nats", "nats://"+addrs[portNATS])
-	if err := ready(g.ctx, "http://"+addrs[portPage]+"/api/rooms"); err == nil {
-		fmt.Fprintf(o.Stdout, "\n  The chat is at http://%s/   (Ctrl-C ends it)\n\n", addrs[portPage])
-	} else if g.ctx.Err() == nil {
-		g.stop(fmt.Errorf("the page did not answer: %w", err))
+	for i := range 2 {
+		g.start(process{name: fmt.Sprintf("pizza-%d", i+1), program: self, args: []string{"pizza", "-nats", "nats://" + bus}, back: -1})
+	}
+	if err := ready(g.ctx, "http://"+page+"/api/health"); err == nil {
+		g.tell("The chat is at http://%s/   (Ctrl-C ends it)", page)
+	} else {
+		g.stop(err)
 	}
 	if err := g.wait(); ctx.Err() == nil {
 		return err
 	}
 	return nil // Ctrl-C is how it is meant to end
-}
-
-// environment overrides the addresses of swindon.yaml, so that the example's ports can be chosen.
-func environment(addrs []string) []string {
-	return []string{
-		"SWINDON__LISTEN=[" + addrs[portPage] + "]",
-		"SWINDON__ADMIN__LISTEN=[" + addrs[portAdmin] + "]",
-		"SWINDON__SESSION_POOLS__MAIN__LISTEN=[" + addrs[portAPI] + "]",
-		"SWINDON__HTTP_DESTINATIONS__CHAT__ADDRESSES=[" + addrs[portChat1] + "," + addrs[portChat2] + "]",
-		"SWINDON__NATS__LISTEN=[" + addrs[portNATS] + "]",
-	}
-}
-
-// addresses returns six loopback addresses that are free at the moment, or says which one is not.
-func addresses(ctx context.Context, port int) ([]string, error) {
-	var addrs []string
-	for i := range portCount {
-		want := "127.0.0.1:0"
-		if port != 0 {
-			want = fmt.Sprintf("127.0.0.1:%d", port+i)
-		}
-		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", want)
-		if err != nil {
-			return nil, fmt.Errorf("%w (choose other ports: make demo PORT=9000)", err)
-		}
-		// Kept open until all six are known, so that no two are the same.
-		defer l.Close()
-		addrs = append(addrs, l.Addr().String())
-	}
-	return addrs, nil
-}
-
-// ready asks until the answer is 200.
-func ready(ctx context.Context, url string) error {
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
-	defer cancel()
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-		if err != nil {
-			return err
-		}
-		resp, err := http.DefaultClient.Do(req)
-		if err == nil {
-			resp.Body.Close()
-			if resp.StatusCode == http.StatusOK {
-				return nil
-			}
-			err = errors.New(resp.Status)
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return err
-		}
-	}
 }

@@ -1,0 +1,130 @@
+package integration
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+
+	"github.com/swindon-go/swindon/integration/testkit"
+)
+
+// demoCluster is the running example of `make demo-cluster`.
+type demoCluster struct {
+	t    *testing.T
+	demo *testkit.Process
+	url  string
+}
+
+// startDemoCluster starts the cluster on free ports. What a test kills stays dead, but for the front.
+func startDemoCluster(t *testing.T) *demoCluster {
+	t.Helper()
+	url, demo := startDemo(t, "-cluster", "-back", "1h")
+	demo.Stdout.Await(t, "Kill any of them")
+	return &demoCluster{t: t, demo: demo, url: url}
+}
+
+// pid is the process of this name that was started last.
+func (c *demoCluster) pid(name string) int {
+	c.t.Helper()
+	all := regexp.MustCompile(`(?m)^ +`+name+` .*pid (\d+)`).FindAllStringSubmatch(c.demo.Stdout.String(), -1)
+	if len(all) == 0 {
+		c.t.Fatalf("no %s in\n%s", name, c.demo.Stdout.String())
+	}
+	pid, _ := strconv.Atoi(all[len(all)-1][1])
+	return pid
+}
+
+// kill ends a process without warning.
+func (c *demoCluster) kill(name string) {
+	c.t.Helper()
+	pid := c.pid(name)
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		c.t.Fatalf("%s (pid %d): %v", name, pid, err)
+	}
+	c.demo.Stdout.Await(c.t, fmt.Sprintf("%s (pid %d) has ended: signal: killed", name, pid))
+}
+
+// talk says things until one is heard. What is said while a process dies may be lost: a message is pushed once.
+func talk(t *testing.T, what string, from, to window) {
+	t.Helper()
+	deadline := time.Now().Add(testkit.Patience)
+	for i := 0; time.Now().Before(deadline); i++ {
+		text := fmt.Sprintf("%s %d", what, i)
+		from.say(text)
+		if to.within(2*time.Second, shown(text, "1")) {
+			from.until(shown(text, "1"))
+			return
+		}
+	}
+	t.Fatalf("%s: nothing was heard for %v\n%s", what, testkit.Patience, to.eval(`document.body.innerText`))
+}
+
+// The example as a cluster: any one process but the front may die, and then one of each kind, and people go on chatting.
+func TestDemoCluster(t *testing.T) {
+	if testing.Short() {
+		t.Skip("needs a browser; make test runs it")
+	}
+	c := startDemoCluster(t)
+	browser := newBrowser(t)
+	ann := open(t, browser, c.url, "ann")
+	bob := open(t, browser, c.url, "bob")
+	node := func(w window) string { return w.eval(`document.querySelector('#node').textContent`) }
+	if a, b := node(ann), node(bob); a == b || !regexp.MustCompile(`^gateway-[12] gateway-[12]$`).MatchString(a+" "+b) {
+		t.Errorf("ann is on %q, bob on %q: the front should spread them", a, b)
+	}
+	// works shows what the chat is: messages both ways, and counts of what was not read.
+	works := func(what string) {
+		t.Helper()
+		talk(t, what+", ann", ann, bob)
+		talk(t, what+", bob", bob, ann)
+		bob.enter("kitchen")
+		talk(t, what+", not read", ann, ann)
+		bob.until(unread("lobby", "> 0"))
+		bob.enter("lobby")
+		bob.until(unread("lobby", "=== 0"))
+	}
+	works("all alive")
+
+	c.kill("nats-1")
+	works("without nats-1")
+
+	c.kill(node(ann)) // ann's page finds the other gateway
+	ann.until(`document.querySelector('#state').dataset.state === 'active' && document.querySelector('#node').textContent === '` + node(bob) + `'`)
+	works("without a gateway")
+
+	c.kill("chat-1")
+	works("without chat-1")
+
+	c.kill("pizza-1")
+	bob.until(`document.querySelector('[data-pizza="funghi"]') !== null`)
+	bob.do(chromedp.SendKeys(chromedp.CSS(`[data-pizza="funghi"]`), "\r"))
+	bob.until(`document.querySelector('#orders li')?.innerText.includes('on its way')`)
+
+	before := c.pid("front")
+	killed := time.Now()
+	c.kill("front")
+	c.demo.Stdout.Await(t, "front is back")
+	if took := time.Since(killed); took > 2*time.Second || c.pid("front") == before {
+		t.Errorf("the front came back after %v", took)
+	}
+	for _, w := range []window{ann, bob} {
+		w.until(`document.querySelector('#state').dataset.state === 'active'`)
+	}
+	works("with another front")
+
+	pids := []int{c.pid("nats-2"), c.pid("nats-3"), c.pid("chat-2"), c.pid("pizza-2"), c.pid("front")}
+	c.demo.Signal(syscall.SIGINT)
+	if code := c.demo.Wait(); code != 0 {
+		t.Errorf("the example ended with status %d:\n%s", code, c.demo.Stderr.String())
+	}
+	for _, pid := range pids {
+		if err := syscall.Kill(pid, 0); err == nil {
+			t.Errorf("process %d lives on", pid)
+		}
+	}
+}
