@@ -3,7 +3,6 @@ package integration
 import (
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"strings"
 	"testing"
 
@@ -202,23 +201,6 @@ func TestStrictAPI(t *testing.T) {
 	r := c.api("PUT", "/v1/connection/"+unknownConn+"/subscriptions/a", "")
 	if r.Status != 404 || strings.TrimSpace(r.Body) != `{"error":"connection-gone"}` || r.Get("Content-Type") != "application/json" {
 		t.Errorf("answered\n%s%s", r.Head, r.Body)
-	}
-}
-
-// What comes with the next version has its place already.
-func TestLaterEndpoints(t *testing.T) {
-	t.Parallel()
-	c := startLimited(t, "", "")
-	_, id := c.connect("ann")
-	for _, request := range [][3]string{
-		{"PUT", "/v1/connection/" + id + "/lattices/a/b", `{}`},
-		{"DELETE", "/v1/connection/" + id + "/lattices/a", ""},
-		{"POST", "/v1/lattice/a", `{}`},
-		{"PUT", "/v1/connection/" + id + "/users", `[]`},
-		{"DELETE", "/v1/connection/" + id + "/users", ""},
-		{"PUT", "/v1/user/ann/users", `[]`},
-	} {
-		wantEmpty(t, request[0]+" "+request[1], c.api(request[0], request[1], request[2], "Content-Type: application/json"), http.StatusNotImplemented)
 	}
 }
 
