@@ -27,7 +27,8 @@ type Config struct {
 	StoreDir string `config:"store-dir,opt,ours"`
 	// MaxMemory is the memory limit of the embedded JetStream, in bytes.
 	MaxMemory int64 `config:"max-memory,min=0,max=1099511627776,size,ours"`
-	// MaxStore bounds the buckets of the embedded JetStream, in bytes; full: 507.
+	// MaxStore bounds the buckets of the embedded JetStream, in bytes: those of the session pools have equal shares of it;
+	// full: 507. 0: no bound.
 	MaxStore int64 `config:"max-store,min=0,max=1125899906842624,size,ours"`
 	// Prefix begins all subjects and bucket names: letters, digits and "-".
 	Prefix string `config:"prefix,ours"`

@@ -27,6 +27,7 @@ const (
 const (
 	serverWriteDeadline = 5 * time.Second
 	serverMaxPending    = 64 << 20 // bytes that wait for one client before it is cut
+	serverMaxStore      = 1 << 52  // bytes that buckets may reserve together; their own bounds are what counts
 	serverReady         = 10 * time.Second
 )
 
@@ -114,7 +115,8 @@ func (e *embedded) serverOptions(cfg Config, deps Deps, prefix names.Prefix) (*n
 		ServerName: string(deps.Node), NoSigs: true, DontListen: true, NoSystemAccount: false,
 		Host: "127.0.0.1", Port: natsserver.RANDOM_PORT,
 		MaxPayload: int32(payload), MaxPending: max(serverMaxPending, 2*payload), WriteDeadline: serverWriteDeadline,
-		JetStream: true, DisableJetStreamBanner: true, JetStreamMaxMemory: cfg.MaxMemory, JetStreamMaxStore: cfg.MaxStore,
+		JetStream: true, DisableJetStreamBanner: true, JetStreamMaxMemory: cfg.MaxMemory,
+		JetStreamMaxStore: serverMaxStore,
 	}
 	backendPassword := cfg.BackendToken.Reveal()
 	if backendPassword == "" {

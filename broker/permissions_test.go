@@ -60,6 +60,7 @@ func TestBackendPermissions(t *testing.T) {
 		for _, s := range []string{
 			"sw.main.rpc.>", "sw.main.rpc.chat.send", "sw.main.auth.>", ">", "*.>", "sw.>", "sw.main.top.>", "sw.main.lat.>",
 			inboxRoot + ".>", b.calls.replies.prefix + "*", "$KV.>", "$JS.>", "$SYS.>", "sw.main.conn.>", "sw.main.node.>",
+			"sw.main.load.>", "sw.main.lat.idle.*", "sw.main.nodes.>", "sw.main.api.lattice.*", b.calls.gathers.prefix + "*",
 		} {
 			if _, err := nc.SubscribeSync(s); err != nil {
 				t.Fatal(err)
@@ -81,9 +82,11 @@ func TestBackendPermissions(t *testing.T) {
 		t.Parallel()
 		nc, errs := client(t, b, backend)
 		for _, s := range []string{
-			"sw.main.lat.ns.s.key", "sw.main.rpc.chat.send", "sw.main.auth.authorize_connection", "sw.main.nodes.beat",
+			"sw.main.lat.ns", "sw.main.lat.idle.u", "sw.main.load.ns", "sw.main.rpc.chat.send", "sw.main.auth.authorize_connection", "sw.main.nodes.beat",
 			"sw.main.node." + string(testNode) + ".drain", "sw.main.ev.connected", "$KV.sw_main_lat.ns.s.key",
 			"$JS.API.STREAM.DELETE.KV_sw_main_lat", "$JS.API.STREAM.PURGE.KV_sw_main_lat", "$JS.API.INFO",
+			"$JS.API.DIRECT.GET.KV_sw_main_lat", "$JS.API.DIRECT.GET.KV_sw_main_lat.$KV.sw_main_lat.ns.s.key",
+			"$JS.API.STREAM.MSG.GET.KV_sw_main_lat", "$JS.API.STREAM.INFO.KV_sw_main_lat", b.calls.gathers.prefix + "1", "sw.main.ev.idle",
 			b.calls.replies.subject(1), "$SYS.REQ.SERVER.PING", "_INBOX.somebody",
 		} {
 			if err := nc.Publish(s, []byte("{}")); err != nil {

@@ -25,7 +25,8 @@ const markerTTL = time.Minute
 type Store struct {
 	bucket names.Bucket
 	calls  *link
-	ready  atomic.Bool // the bucket exists and is as it should be
+	ready  atomic.Bool  // the bucket exists and is as it should be
+	bound  atomic.Int64 // bytes that it was given
 }
 
 // Ready tells whether the bucket has been found, or made, and is configured as it should be.

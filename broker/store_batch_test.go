@@ -105,9 +105,13 @@ func (f *fakeReplica) requests() []string {
 }
 
 var (
-	eob      = func(before, after uint64) reply { return reply{status: "204", text: "EOB", before: before, after: after} }
+	eob = func(before, after uint64) reply {
+		return reply{status: "204", text: "EOB", before: before, after: after}
+	}
 	replaced = reply{status: "404", text: "Message Not Found"}
-	valueOf  = func(key string, seq, before uint64) reply { return reply{key: key, value: key, seq: seq, before: before} }
+	valueOf  = func(key string, seq, before uint64) reply {
+		return reply{key: key, value: key, seq: seq, before: before}
+	}
 )
 
 // TestGetManyAnswers: answers that are broken or not whole never pass for values that are absent.

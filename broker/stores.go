@@ -20,6 +20,7 @@ const (
 	bucketPause     = 5 * time.Second // between tries to find the buckets of an external cluster
 	bucketWait      = 5 * time.Second // for each try
 	clusterReplicas = 3               // of a bucket on a cluster, unless nats.replicas says otherwise
+	nodesBytes      = 1 << 20         // of the embedded server's bucket of nodes
 )
 
 // stores keeps the buckets: with the embedded server they are made at the start, with an external one as soon as it can
@@ -53,18 +54,32 @@ func (s *stores) add(bucket names.Bucket) *Store {
 	return s.all[bucket]
 }
 
-// missing lists the stores that are not ready.
+// missing lists the stores that are not ready, or have another bound than they should.
 func (s *stores) missing() []*Store {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var out []*Store
 	for _, st := range s.all {
-		if !st.ready.Load() {
+		if !st.ready.Load() || st.bound.Load() != s.bound(st.bucket) {
 			out = append(out, st)
 		}
 	}
 	slices.SortFunc(out, func(a, b *Store) int { return strings.Compare(string(a.bucket), string(b.bucket)) })
 	return out
+}
+
+// bound is how large a bucket may become, in bytes; -1: no bound of ours. Those of session pools share what the embedded
+// server may store. A server's own bound would not do: with that nothing can even be deleted when it is reached. The
+// caller holds mu.
+func (s *stores) bound(bucket names.Bucket) int64 {
+	total := s.b.cfg.MaxStore
+	switch {
+	case s.b.server == nil || total == 0:
+		return -1
+	case bucket == s.prefix.NodesBucket():
+		return nodesBytes
+	}
+	return max(1, total/int64(max(1, len(s.all)-1)))
 }
 
 // Store returns the bucket of a session pool's documents; nil: this node is part of a mesh, which has none. A bucket of
@@ -143,6 +158,9 @@ func (s *stores) ensureOne(ctx context.Context, st *Store) error {
 		return err
 	}
 	want := s.config(nc, st.bucket)
+	s.mu.Lock()
+	want.MaxBytes = s.bound(st.bucket)
+	s.mu.Unlock()
 	if s.b.server != nil {
 		_, err = js.CreateOrUpdateStream(ctx, want)
 	} else {
@@ -151,6 +169,7 @@ func (s *stores) ensureOne(ctx context.Context, st *Store) error {
 	if err != nil {
 		return err
 	}
+	st.bound.Store(want.MaxBytes)
 	st.ready.Store(true)
 	return nil
 }
@@ -214,7 +233,7 @@ func (s *stores) config(nc *nats.Conn, bucket names.Bucket) jetstream.StreamConf
 	return jetstream.StreamConfig{
 		Name: bucket.Stream(), Subjects: []string{bucket.Keys()}, Replicas: replicas,
 		Storage: jetstream.FileStorage, Discard: jetstream.DiscardNew,
-		MaxMsgsPerSubject: 1, MaxMsgs: -1, MaxBytes: -1, MaxConsumers: -1, MaxMsgSize: maxValue,
+		MaxMsgsPerSubject: 1, MaxMsgs: -1, MaxConsumers: -1, MaxMsgSize: maxValue,
 		AllowDirect: true, AllowRollup: true, DenyDelete: true,
 		AllowMsgTTL: true, SubjectDeleteMarkerTTL: markerTTL, Duplicates: 2 * time.Minute,
 	}
