@@ -18,10 +18,9 @@ type loader struct {
 	soon  map[names.Doc]bool
 	later map[names.Doc]struct{}
 	due   time.Time // of later
-	// last are the documents that were read at lastAt: not again at once.
-	last   map[names.Doc]struct{}
-	lastAt time.Time
-	wake   chan struct{}
+	// last says when documents were read that must not be read again at once.
+	last map[names.Doc]time.Time
+	wake chan struct{}
 }
 
 const (
@@ -32,7 +31,7 @@ const (
 )
 
 func newLoader(s *Set) *loader {
-	return &loader{set: s, soon: map[names.Doc]bool{}, later: map[names.Doc]struct{}{}, wake: make(chan struct{}, 1)}
+	return &loader{set: s, soon: map[names.Doc]bool{}, later: map[names.Doc]struct{}{}, last: map[names.Doc]time.Time{}, wake: make(chan struct{}, 1)}
 }
 
 // again has documents read as soon as possible. It may be called with a namespace's lock held.
@@ -89,9 +88,14 @@ func (l *loader) take(now time.Time) (docs, twice []names.Doc, rest time.Duratio
 			rest = 0
 		}
 	}
-	wait := l.lastAt.Add(reloadPause).Sub(now)
+	for d, at := range l.last {
+		if now.Sub(at) >= reloadPause {
+			delete(l.last, d)
+		}
+	}
 	for d, again := range l.soon {
-		if _, just := l.last[d]; just && wait > 0 {
+		if at, just := l.last[d]; just {
+			wait := at.Add(reloadPause).Sub(now)
 			if rest == 0 || wait < rest {
 				rest = wait
 			}
@@ -110,9 +114,9 @@ func (l *loader) take(now time.Time) (docs, twice []names.Doc, rest time.Duratio
 func (l *loader) done(docs []names.Doc) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.last, l.lastAt = make(map[names.Doc]struct{}, len(docs)), time.Now()
+	now := time.Now()
 	for _, d := range docs {
-		l.last[d] = struct{}{}
+		l.last[d] = now
 	}
 }
 
