@@ -14,6 +14,7 @@ type Metrics struct {
 	dirty, documents, views, slots, waiters     atomic.Int64
 	loads, loadErrors, held, purged, dirtyLost  atomic.Int64
 	unconfirmed, repairs, heldBack, notAnswered atomic.Int64
+	loading, loadsPeak                          atomic.Int64
 }
 
 type metric struct {
@@ -42,6 +43,8 @@ func (m *Metrics) list() []metric {
 		{"slots", "Documents with a commit under way.", true, &m.slots},
 		{"waiting_changes", "Changes that wait for a commit.", true, &m.waiters},
 		{"loads_total", "Loads of documents for views.", false, &m.loads},
+		{"loads", "Loads of documents for views under way.", true, &m.loading},
+		{"loads_peak", "The most loads that were under way at the same time, since the start.", true, &m.loadsPeak},
 		{"load_errors_total", "Loads that failed.", false, &m.loadErrors},
 		{"held_changes_total", "Changes that waited until a newly visible key was loaded.", false, &m.held},
 		{"held_overflows_total", "Views that got their whole state because too many changes waited.", false, &m.heldBack},
@@ -49,6 +52,13 @@ func (m *Metrics) list() []metric {
 		{"unconfirmed_total", "Mesh: changes that no other node confirmed in time.", false, &m.unconfirmed},
 		{"repairs_total", "Mesh: loads because something was missed or differs.", false, &m.repairs},
 		{"loads_unanswered_total", "Mesh: requests for documents that a live node did not answer in time.", false, &m.notAnswered},
+	}
+}
+
+// began counts a load that begins.
+func (m *Metrics) began() {
+	n := m.loading.Add(1)
+	for peak := m.loadsPeak.Load(); n > peak && !m.loadsPeak.CompareAndSwap(peak, n); peak = m.loadsPeak.Load() {
 	}
 }
 

@@ -75,6 +75,8 @@ func (s *Set) loadBounded(ctx context.Context, v *View) error {
 	select {
 	case s.loads <- struct{}{}:
 		defer func() { <-s.loads }()
+		s.metrics.began()
+		defer s.metrics.loading.Add(-1)
 	case <-ctx.Done():
 		return ended(ctx.Err())
 	}
