@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"sync/atomic"
 
 	"github.com/swindon-go/swindon/internal/port"
 )
@@ -39,4 +40,16 @@ type Bus interface {
 	Serve(subject, queue string, handle func(port.Message)) (stop func(), err error)
 	// MaxPayload is the largest Data that may be sent, in bytes.
 	MaxPayload() int64
+}
+
+// countedBus counts what is sent on the ordered lane.
+type countedBus struct {
+	Bus
+	sent *atomic.Int64
+}
+
+// Publish is Bus.Publish.
+func (b countedBus) Publish(m port.Message) error {
+	b.sent.Add(1)
+	return b.Bus.Publish(m)
 }

@@ -15,6 +15,7 @@ func (p *Pool) intake(m port.Message) {
 		// What this node publishes it has delivered already.
 		return
 	}
+	p.deps.Metrics.fromNodes.Add(1)
 	kind, _, _ := strings.Cut(strings.TrimPrefix(m.Subject, p.deps.Space.Root()+"."), ".")
 	switch kind {
 	case "top":

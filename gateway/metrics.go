@@ -16,7 +16,7 @@ type Metrics struct {
 	connects, connections, framesReceived, pools atomic.Int64
 	pubIn, pubOut, topics, latticeOut            atomic.Int64
 	calls, callErrors, refused                   atomic.Int64
-	badMessages                                  atomic.Int64
+	badMessages, toNodes, fromNodes              atomic.Int64
 
 	// WS counts what the websocket layer does, Replica what the documents of lattices, Presence what the records of users.
 	WS       *ws.Counters
@@ -42,6 +42,8 @@ type metric struct {
 const (
 	groupChat   = "websockets.swindon_chat"
 	groupPubsub = "websockets.swindon_chat.pubsub"
+	// groupReplication is what nodes tell each other.
+	groupReplication = "replication"
 )
 
 // list is the one list of all numbers. Those without a group have no name in !SelfStatus.
@@ -63,6 +65,8 @@ func (m *Metrics) list() []metric {
 		counter(groupPubsub, "input_messages", "publishes_total", "Messages published to topics on this node.", m.pubIn.Load),
 		counter(groupPubsub, "output_messages", "deliveries_total", "Messages queued for subscribers.", m.pubOut.Load),
 		level(groupPubsub, "topics", "topics", "Topics with subscribers on this node.", m.topics.Load),
+		counter(groupReplication, "frames_sent", "node_messages_sent_total", "Messages sent to other nodes or to backends that asked.", m.toNodes.Load),
+		counter(groupReplication, "frames_received", "node_messages_received_total", "Messages received from other nodes and from backends, calls not included.", m.fromNodes.Load),
 		counter("", "", "lattice_frames_total", "Frames of lattices queued for clients.", m.latticeOut.Load),
 		counter("", "", "calls_total", "Calls of clients sent to backends.", m.calls.Load),
 		counter("", "", "call_errors_total", "Calls answered with an error frame.", m.callErrors.Load),

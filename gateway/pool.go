@@ -67,6 +67,7 @@ func NewPool(name names.Pool, cfg Config, d Deps) (*Pool, error) {
 	if d.Bus == nil || d.NextConn == nil || d.Destinations == nil || d.IDs == nil || d.Log == nil || d.Metrics == nil || d.Node == "" {
 		return nil, errors.New("session pool: a dependency is missing")
 	}
+	d.Bus = countedBus{d.Bus, &d.Metrics.toNodes}
 	p := &Pool{
 		name:    name,
 		deps:    d,
@@ -301,6 +302,12 @@ func (p *Pool) tellEmpty() {
 	default:
 	}
 }
+
+// Census counts the documents of lattices on this node; for inspection.
+func (p *Pool) Census() replica.Census { return p.lattices.Census() }
+
+// Neighbours is the number of other nodes that live.
+func (p *Pool) Neighbours() int { return len(p.live()) }
 
 // Stats fills the levels that only a session pool knows; for inspection.
 func (p *Pool) Stats() (connections, sessions int) {

@@ -171,6 +171,8 @@ func TestMetrics(t *testing.T) {
 		"websockets.swindon_chat.pubsub input_messages counter",
 		"websockets.swindon_chat.pubsub output_messages counter",
 		"websockets.swindon_chat.pubsub topics level",
+		"replication frames_sent counter",
+		"replication frames_received counter",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("Stats (-want +got):\n%s", diff)

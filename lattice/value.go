@@ -88,6 +88,14 @@ func (v Value) Kind() Kind {
 	return v.ref.kind
 }
 
+// Items is the number of elements of a set, 0 for other kinds.
+func (v Value) Items() int {
+	if v.ref == nil {
+		return 0
+	}
+	return len(v.ref.set)
+}
+
 // version is that of a register.
 func (v Value) version() float64 { return math.Float64frombits(v.num) }
 

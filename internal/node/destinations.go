@@ -16,7 +16,7 @@ import (
 
 const (
 	// lingerTime is how long a destination that a reload removed is still found, by requests that were routed just before.
-	lingerTime = time.Second
+	lingerTime = 10 * time.Second
 	// retireTimeout bounds how long its requests may go on after that.
 	retireTimeout = time.Minute
 )

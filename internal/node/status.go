@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/swindon-go/swindon/gateway/replica"
 	"github.com/swindon-go/swindon/internal/builtin"
 	"github.com/swindon-go/swindon/internal/ident"
 	"github.com/swindon-go/swindon/proxy"
@@ -25,6 +26,7 @@ func (n *Node) figures() []builtin.Metric {
 	for _, s := range n.gatewayMetrics.Stats() {
 		all = append(all, builtin.Metric{Group: s.Group, Name: s.Name, Level: !s.Counter, Value: s.Value})
 	}
+	all = append(all, n.latticeFigures()...)
 	const out = "http.outgoing"
 	t := n.proxyMetrics.Totals()
 	all = append(all,
@@ -40,6 +42,32 @@ func (n *Node) figures() []builtin.Metric {
 		all = append(all, upstreamFigures("http.pools."+name, current[name].Stats())...)
 	}
 	return all
+}
+
+// latticeFigures count what the lattices of all session pools hold on this node, and the nodes that it hears.
+func (n *Node) latticeFigures() []builtin.Metric {
+	const group = "websockets.swindon_chat.lattice"
+	var sum replica.Census
+	neighbours := 0
+	for _, p := range n.runningPools() {
+		c := p.Census()
+		sum.Namespaces += c.Namespaces
+		sum.SetItems += c.SetItems
+		sum.Shared, sum.Private = sum.Shared.Plus(c.Shared), sum.Private.Plus(c.Private)
+		neighbours = max(neighbours, p.Neighbours())
+	}
+	level := func(group, name string, v int64) builtin.Metric {
+		return builtin.Metric{Group: group, Name: name, Level: true, Value: v}
+	}
+	all := []builtin.Metric{level(group, "namespaces", sum.Namespaces), level(group, "set_items", sum.SetItems)}
+	for _, area := range []struct {
+		name string
+		replica.Area
+	}{{group + ".shared", sum.Shared}, {group + ".private", sum.Private}} {
+		all = append(all, level(area.name, "keys", area.Keys), level(area.name, "counters", area.Counters),
+			level(area.name, "sets", area.Sets), level(area.name, "registers", area.Registers))
+	}
+	return append(all, level("replication", "connections", int64(neighbours)))
 }
 
 // upstreamFigures are those that a destination and the sum of all have in common.
