@@ -17,7 +17,9 @@ func (s *Set) Census() (c Census) {
 		n.mu.Lock()
 		c.Namespaces++
 		for _, p := range n.shared {
-			c.SetItems += c.Shared.add(&p.state)
+			if !p.state.Empty() { // what somebody sees and nobody has written is no key yet
+				c.SetItems += c.Shared.add(&p.state)
+			}
 		}
 		for _, p := range n.private {
 			for _, st := range p.keys.All() {
