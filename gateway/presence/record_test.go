@@ -220,3 +220,37 @@ func TestOwner(t *testing.T) {
 		}
 	}
 }
+
+// TestClaim: a notice belongs to one node until its lease ends.
+func TestClaim(t *testing.T) {
+	t.Parallel()
+	r := Record{Status: Status{9, Offline}, Notice: Notice{Period: 5, State: NoticeDue, ID: "x"}}
+	a, ok := r.claim(5, nodeID(1), 1000)
+	if !ok || a.Notice != (Notice{Period: 5, State: NoticeSending, Turn: 1, Owner: nodeID(1), Lease: 31_000, ID: "x"}) {
+		t.Fatalf("claim: %+v, %v", a.Notice, ok)
+	}
+	if b, ok := a.claim(5, nodeID(2), 30_999); ok {
+		t.Errorf("taken away: %+v", b.Notice)
+	}
+	if b, ok := a.claim(4, nodeID(1), 2000); ok {
+		t.Errorf("of another period: %+v", b.Notice)
+	}
+	if b, ok := a.claim(5, nodeID(1), 11_000); !ok || b.Notice.Lease != 41_000 || b.Notice.Turn != 1 {
+		t.Errorf("renewal: %+v, %v", b.Notice, ok)
+	}
+	b, ok := a.claim(5, nodeID(2), 31_000)
+	if !ok || b.Notice.Owner != nodeID(2) || b.Notice.Turn != 2 || b.Notice.ID != "x" {
+		t.Errorf("after the lease: %+v, %v", b.Notice, ok)
+	}
+	if _, ok := b.release(5, nodeID(1)); ok {
+		t.Error("released by another")
+	}
+	free, _ := b.release(5, nodeID(2))
+	if c, ok := free.claim(5, nodeID(1), 31_001); !ok || c.Notice.Turn != 4 {
+		t.Errorf("after the release: %+v, %v", c.Notice, ok)
+	}
+	done, _ := b.sent(5)
+	if _, ok := done.claim(5, nodeID(2), 99_000); ok {
+		t.Error("claimed after it was sent")
+	}
+}
