@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// Hello is what the backends answer to an authorization: every connection is a user of its own, and the client is told its
-// connection id, so that the load generator can subscribe it.
+// Hello is what the backends answer to an authorization: every connection is a user of its own unless its address ends with
+// ?user=ID, and the client is told its connection id, so that the load generator can subscribe it.
 type Hello struct {
 	UserID       string `json:"user_id"`
 	ConnectionID string `json:"connection_id"`
@@ -26,6 +26,15 @@ func Authorize(body []byte) (Hello, error) {
 	}
 	if err := json.Unmarshal(call[0], &meta); err != nil {
 		return Hello{}, err
+	}
+	var asked struct {
+		Query string `json:"url_querystring"`
+	}
+	if err := json.Unmarshal(call[2], &asked); err != nil {
+		return Hello{}, err
+	}
+	if user, found := strings.CutPrefix(asked.Query, "user="); found {
+		return Hello{UserID: user, ConnectionID: meta.ConnectionID}, nil
 	}
 	number := meta.ConnectionID[strings.LastIndexByte(meta.ConnectionID, '-')+1:]
 	return Hello{UserID: "user" + number, ConnectionID: meta.ConnectionID}, nil

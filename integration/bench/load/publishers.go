@@ -1,12 +1,9 @@
 package load
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"fmt"
-	"io"
-	"net"
+	"net/http"
 	"strconv"
 	"strings"
 	"sync"
@@ -21,6 +18,7 @@ type Publishing struct {
 	Address    string        // HOST:PORT over HTTP, or nats://… over NATS
 	Path       string        // the path to POST to, or the subject to send requests to
 	Publishers int           // how many at the same time, each waits for its answer before it sends the next
+	Topics     int           // over HTTP: how many topics below Path are published to in turn; 0 means Path itself
 	Size       int           // bytes per message
 	Rate       float64       // messages per second altogether; 0 means as fast as the answers come
 	Length     time.Duration // how long
@@ -99,22 +97,26 @@ func (p Publishing) senders() ([]sender, func(), error) {
 		}
 		return senders, nc.Close, nil
 	}
-	var conns []net.Conn
-	closeAll := func() {
-		for _, conn := range conns {
-			_ = conn.Close()
+	paths := []string{p.Path}
+	if p.Topics > 0 {
+		paths = paths[:0]
+		for i := range p.Topics {
+			paths = append(paths, p.Path+"/"+strconv.Itoa(i))
 		}
 	}
-	for range p.Publishers {
-		conn, err := net.Dial("tcp", p.Address)
-		if err != nil {
-			closeAll()
-			return nil, nil, err
-		}
-		conns = append(conns, conn)
-		senders = append(senders, newHTTPSender(conn, p.Path, body))
+	pool, err := dialAPIs(p.Address, p.Publishers)
+	if err != nil {
+		return nil, nil, err
 	}
-	return senders, closeAll, nil
+	for i := range p.Publishers {
+		c := <-pool
+		senders = append(senders, &httpSender{api: c, paths: paths, turn: i * len(paths) / p.Publishers, body: body})
+	}
+	return senders, func() {
+		for _, each := range senders {
+			_ = each.(*httpSender).api.conn.Close()
+		}
+	}, nil
 }
 
 // Message is a JSON string of exactly size bytes, quotes included.
@@ -140,39 +142,15 @@ func (s *natsSender) send() error {
 	return nil
 }
 
-// httpSender posts over one keep-alive connection, without net/http, to leave the CPU to the server.
+// httpSender posts over one keep-alive connection, to its paths in turn.
 type httpSender struct {
-	conn    net.Conn
-	reader  *bufio.Reader
-	request []byte
-}
-
-func newHTTPSender(conn net.Conn, path string, body []byte) *httpSender {
-	request := "POST " + path + " HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nContent-Length: " +
-		strconv.Itoa(len(body)) + "\r\n\r\n" + string(body)
-	return &httpSender{conn: conn, reader: bufio.NewReader(conn), request: []byte(request)}
+	api   *apiConn
+	paths []string
+	turn  int
+	body  []byte
 }
 
 func (s *httpSender) send() error {
-	_ = s.conn.SetDeadline(time.Now().Add(30 * time.Second))
-	if _, err := s.conn.Write(s.request); err != nil {
-		return err
-	}
-	status, err := s.reader.ReadSlice('\n')
-	if err != nil {
-		return err
-	}
-	if !bytes.HasPrefix(status, []byte("HTTP/1.1 204")) {
-		rest, _ := io.ReadAll(io.LimitReader(s.reader, int64(s.reader.Buffered())))
-		return fmt.Errorf("answered %q %q", status, rest)
-	}
-	for { // a 204 has no body: the head ends the answer
-		line, err := s.reader.ReadSlice('\n')
-		if err != nil {
-			return err
-		}
-		if len(line) <= 2 {
-			return nil
-		}
-	}
+	s.turn++
+	return s.api.call(http.MethodPost, s.paths[s.turn%len(s.paths)], s.body)
 }

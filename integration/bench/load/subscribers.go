@@ -28,6 +28,7 @@ type Target struct {
 	API     string // HOST:PORT of the backend API; empty for a bare program, which neither greets nor needs a subscription
 	Topic   string // the topic to subscribe to, with slashes
 	Sharing int    // connections per topic; 0 means that all share one
+	Topics  int    // topics below Topic to which each connection subscribes; 0 means Topic itself
 }
 
 // Subscribers are open connections that count what they get.
@@ -87,24 +88,35 @@ func open(target Target, number int, client *http.Client) (*wsclient.Conn, error
 	if err != nil || target.Topic == "" {
 		return conn, err
 	}
-	topic := target.Topic
 	if target.Sharing > 0 {
-		topic += "/" + strconv.Itoa(number/target.Sharing)
+		return conn, subscribe(client, target.API, id, target.Topic+"/"+strconv.Itoa(number/target.Sharing))
 	}
-	address := url.URL{Scheme: "http", Host: target.API, Path: "/v1/connection/" + id + "/subscriptions/" + topic}
+	if target.Topics == 0 {
+		return conn, subscribe(client, target.API, id, target.Topic)
+	}
+	for i := range target.Topics {
+		if err := subscribe(client, target.API, id, target.Topic+"/"+strconv.Itoa(i)); err != nil {
+			return nil, err
+		}
+	}
+	return conn, nil
+}
+
+func subscribe(client *http.Client, api, id, topic string) error {
+	address := url.URL{Scheme: "http", Host: api, Path: "/v1/connection/" + id + "/subscriptions/" + topic}
 	req, err := http.NewRequest(http.MethodPut, address.String(), nil)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	resp, err := client.Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("subscribing: %w", err)
+		return fmt.Errorf("subscribing: %w", err)
 	}
 	_ = resp.Body.Close()
 	if resp.StatusCode != http.StatusNoContent {
-		return nil, fmt.Errorf("subscribing answered %s", resp.Status)
+		return fmt.Errorf("subscribing answered %s", resp.Status)
 	}
-	return conn, nil
+	return nil
 }
 
 // Greet connects to swindon and reads the hello frame; it returns the connection id that the bench backends put into it.

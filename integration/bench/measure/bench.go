@@ -97,6 +97,7 @@ func (b *Bench) backed(ctx context.Context) (*server, error) {
 			return nil, err
 		}
 	}
+	s.ports["NATSMODE"], s.ports["GRACE"] = "{listen: [127.0.0.1:"+s.ports["NATS"]+"]}", "60s"
 	return s, nil
 }
 
@@ -130,14 +131,7 @@ func (b *Bench) gateway(ctx context.Context, natsBackend bool) (*server, error) 
 	if err != nil {
 		return nil, err
 	}
-	file, err := b.configure(s, "gateway.yaml")
-	if err == nil {
-		s.Process, err = proc.Start(ctx, "swindon", b.Swindon, "--config", file)
-	}
-	if err == nil {
-		err = s.awaitReady(ctx, "http://"+s.addr("ADMIN")+"/ready", http.StatusOK)
-	}
-	if err == nil && natsBackend {
+	if err = b.run(ctx, s); err == nil && natsBackend {
 		var backend *proc.Process
 		if backend, _, err = b.work(ctx, worker.NATSBackend, "-url", "nats://"+s.addr("NATS")); err == nil {
 			s.also = append(s.also, backend)
@@ -148,6 +142,18 @@ func (b *Bench) gateway(ctx context.Context, natsBackend bool) (*server, error) 
 		return nil, err
 	}
 	return s, nil
+}
+
+// run starts our program on what was prepared and waits until it is ready.
+func (b *Bench) run(ctx context.Context, s *server) error {
+	file, err := b.configure(s, "gateway.yaml")
+	if err != nil {
+		return err
+	}
+	if s.Process, err = proc.Start(ctx, "swindon", b.Swindon, "--config", file); err != nil {
+		return err
+	}
+	return s.awaitReady(ctx, "http://"+s.addr("ADMIN")+"/ready", http.StatusOK)
 }
 
 // bare starts a baseline program of ours.

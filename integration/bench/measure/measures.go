@@ -18,6 +18,7 @@ type Measure struct {
 	Base   string  // what the baseline is; empty when there is none
 	Ratio  float64 // target: at most so many times the baseline; 0 when there is none
 	Limit  float64 // target: at most so much; 0 when there is none
+	Least  float64 // target: at least so much; 0 when there is none
 	ours   side
 	base   side
 	Method string // one sentence for the report
@@ -53,7 +54,7 @@ func All(quick bool) []Measure {
 	perCall := "every reply is followed by the next call in a write of its own, server CPU ÷ finished calls"
 	perRequest := "wrk with one thread, server CPU (nginx: master and workers) ÷ requests"
 	proxied, small, large := wrk{"/api/1k", 64}, wrk{"/1k.bin", 64}, wrk{"/10m.bin", 8}
-	return append(
+	measures = append(
 		measures,
 		Measure{
 			Name: "fanout-nats", Title: "fan-out of 128 bytes to 1000, publishers over NATS", Unit: "µs/delivery", Base: bareFanout + " over HTTP",
@@ -96,6 +97,7 @@ func All(quick bool) []Measure {
 			ours: process{}.startup, Method: "polled every millisecond",
 		},
 	)
+	return append(measures, lattices(quick)...)
 }
 
 // Result is a measure with its runs.

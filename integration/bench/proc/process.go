@@ -110,6 +110,12 @@ func (p *Process) Stop() {
 	}
 }
 
+// Kill ends the process without warning.
+func (p *Process) Kill() {
+	_ = p.cmd.Process.Kill()
+	<-p.ended
+}
+
 func (p *Process) wrap(err error) error {
 	if err == nil {
 		return nil

@@ -82,6 +82,8 @@ func target(r measure.Result) string {
 		return fmt.Sprintf("≤ %.1f ×", r.Ratio)
 	case r.Limit > 0:
 		return fmt.Sprintf("≤ %g %s", r.Limit, r.Unit)
+	case r.Least > 0:
+		return fmt.Sprintf("≥ %g %s", r.Least, r.Unit)
 	default:
 		return "–"
 	}
@@ -94,6 +96,8 @@ func verdict(r measure.Result, ours, base float64) string {
 		met = base > 0 && ours/base <= r.Ratio
 	case r.Limit > 0:
 		met = ours <= r.Limit
+	case r.Least > 0:
+		met = ours >= r.Least
 	default:
 		return ""
 	}

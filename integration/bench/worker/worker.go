@@ -70,7 +70,7 @@ func (w *worker) run(args []string) error {
 	case Callers:
 		return w.call(args)
 	default:
-		return fmt.Errorf("unknown role %q", role)
+		return w.latticeRole(role, args)
 	}
 }
 
@@ -128,6 +128,7 @@ func (w *worker) subscribe(args []string) error {
 	flags.StringVar(&target.API, "api", "", "backend API, empty for a bare program")
 	flags.StringVar(&target.Topic, "topic", "", "topic, with slashes")
 	flags.IntVar(&target.Sharing, "sharing", 0, "connections per topic, 0 for one topic")
+	flags.IntVar(&target.Topics, "topics", 0, "topics of each connection, 0 for the topic itself")
 	n := flags.Int("n", 100, "connections")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -145,6 +146,7 @@ func (w *worker) publish(args []string) error {
 	flags.StringVar(&p.Address, "address", "", "HOST:PORT or nats://HOST:PORT")
 	flags.StringVar(&p.Path, "path", "", "path to post to, or subject")
 	flags.IntVar(&p.Publishers, "n", 64, "publishers")
+	flags.IntVar(&p.Topics, "topics", 0, "topics below the path, 0 for the path itself")
 	flags.IntVar(&p.Size, "size", 128, "bytes per message")
 	flags.Float64Var(&p.Rate, "rate", 0, "messages a second, 0 for a closed loop")
 	flags.DurationVar(&p.Length, "length", time.Second, "how long")
