@@ -3,6 +3,7 @@ package brokertest
 import (
 	"fmt"
 	"net"
+	"net/http"
 	"net/url"
 	"testing"
 	"time"
@@ -109,7 +110,7 @@ func (c *NATSCluster) Leader(stream string) int {
 	return -1
 }
 
-// Await returns when all servers that run know each other, one leads, and the others are current.
+// Await returns when all servers that run know each other, one leads, and the others' copies are current.
 func (c *NATSCluster) Await() {
 	c.t.Helper()
 	for ctx := wait(c.t); !c.formed(); time.Sleep(lookPause) {
@@ -131,7 +132,8 @@ func (c *NATSCluster) formed() bool {
 			continue
 		}
 		// Three connections to each other server for the accounts, and one for the system's.
-		if srv.NumRoutes() < 4*(running-1) || !srv.JetStreamIsCurrent() {
+		// Its health is that of its copies too.
+		if srv.NumRoutes() < 4*(running-1) || srv.Healthz(nil).StatusCode != http.StatusOK {
 			return false
 		}
 		if srv.JetStreamIsLeader() {
