@@ -14,6 +14,7 @@ type Bus interface {
 	Up() bool
 	Publish(m port.Message) error
 	Flush(ctx context.Context) error
+	Epoch() uint64
 	Request(ctx context.Context, lane port.Lane, m port.Message) (port.Message, error)
 	RequestMany(ctx context.Context, lane port.Lane, m port.Message, each func(port.Message) (more bool)) error
 	NextRequest(lane port.Lane) uint64
