@@ -1,10 +1,20 @@
 package presence
 
-import "github.com/swindon-go/swindon/internal/names"
+import (
+	"bytes"
+
+	"github.com/swindon-go/swindon/internal/names"
+)
 
 // RecordHeard takes in a record that another node has changed, or that a catch-up has found. The order does not matter.
 // It does not block. It must not be called under a lock that Deps.Changed takes.
 func (t *Tracker) RecordHeard(id names.UserID, value []byte) {
+	t.mu.Lock()
+	idle := t.users[id] == nil && !t.owns(id)
+	t.mu.Unlock()
+	if idle && !bytes.Contains(value, t.self) {
+		return // most of what other nodes do
+	}
 	r, ok := t.parse(id, value)
 	if !ok {
 		return

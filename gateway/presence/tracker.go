@@ -14,6 +14,8 @@ import (
 type Tracker struct {
 	d   Deps
 	log *slog.Logger
+	// self is the node's id as it stands in records.
+	self []byte
 
 	mu sync.Mutex // guards all below but notices, and the fields of all users
 	// users are those with connections here, those who are followed, and those for whom this node has something to do.
@@ -88,7 +90,7 @@ type user struct {
 // New returns a Tracker that does nothing before Start, but may be called already.
 func New(d Deps) *Tracker {
 	t := &Tracker{
-		d: d, log: d.Log, users: make(map[names.UserID]*user), view: newView(d.Node, nil),
+		d: d, log: d.Log, self: []byte(d.Node), users: make(map[names.UserID]*user), view: newView(d.Node, nil),
 		loads: make(map[names.UserID]struct{}), wake: make(chan struct{}, 1), settled: make(chan struct{}, 1),
 	}
 	t.ctx, t.cancel = context.WithCancel(context.Background())

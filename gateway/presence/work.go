@@ -31,7 +31,7 @@ func (t *Tracker) work(u *user) {
 	t.busy--
 	switch {
 	case err == nil:
-		u.fails, u.notBefore = 0, t.now()+restMillis
+		u.fails, u.notBefore = 0, max(u.notBefore, t.now()+restMillis)
 	case errors.Is(err, errNotAnswered):
 		u.notBefore = t.now() + askAgain
 	default:

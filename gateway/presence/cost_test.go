@@ -1,0 +1,94 @@
+package presence
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/swindon-go/swindon/internal/ident"
+	"github.com/swindon-go/swindon/internal/names"
+)
+
+// instant is a store in memory without any faults.
+type instant map[names.UserID][]byte
+
+func (s instant) ChangeRecord(_ context.Context, u names.UserID, f func([]byte) ([]byte, time.Duration)) ([]byte, error) {
+	if v, _ := f(s[u]); v != nil {
+		s[u] = v
+	}
+	return s[u], nil
+}
+
+func (s instant) LoadRecords(context.Context, []names.UserID) ([][]byte, error) { return nil, nil }
+
+func (s instant) ScanRecords(context.Context, func(names.UserID, []byte)) error { return nil }
+
+func (s instant) PurgePrivate(context.Context, names.UserID) error { return nil }
+
+// alone is a Tracker that is not started.
+func alone(t testing.TB) *Tracker {
+	t.Helper()
+	m, err := NewMetrics(prometheus.NewRegistry())
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr := New(Deps{
+		Node: nodeID(0), Records: instant{}, Config: func() Config { return Config{PrivateGrace: time.Minute} }, Metrics: m,
+		Local: func(names.UserID) (int64, int) { return 0, 1 }, Log: slog.New(slog.DiscardHandler), Now: time.Now,
+		Live: func() []names.NodeID { return nil }, IDs: ident.New(time.Now),
+	})
+	t.Cleanup(tr.cancel)
+	return tr
+}
+
+// TestActiveAllocatesNothing: a call with `active` must cost next to nothing.
+func TestActiveAllocatesNothing(t *testing.T) {
+	tr := alone(t)
+	now := time.Now().UnixMilli()
+	if err := tr.Joined(t.Context(), "ann", now+60_000); err != nil {
+		t.Fatal(err)
+	}
+	if n := testing.AllocsPerRun(100, func() { now++; tr.Active("ann", now+60_000) }); n > 0 {
+		t.Errorf("%v allocations", n)
+	}
+	other := Record{Status: Status{1, Active}, Until: now, Seats: []Seat{{nodeID(1), true, 1}}}
+	text := other.AppendText(nil)
+	tr.view = newView(nodeID(0), []names.NodeID{nodeID(1)})
+	id := names.UserID("user0")
+	for i := 0; tr.owns(id); i++ {
+		id = names.UserID(fmt.Sprint("user", i))
+	}
+	if n := testing.AllocsPerRun(100, func() { tr.RecordHeard(id, text) }); n > 0 {
+		t.Errorf("%v allocations for a record that does not concern this node", n)
+	}
+}
+
+func BenchmarkActive(b *testing.B) {
+	tr := alone(b)
+	now := time.Now().UnixMilli()
+	_ = tr.Joined(b.Context(), "ann", now+60_000)
+	for b.Loop() {
+		tr.Active("ann", now+60_000)
+	}
+}
+
+func BenchmarkRecordHeard(b *testing.B) {
+	tr := alone(b)
+	r := Record{Status: Status{1, Active}, Until: time.Now().UnixMilli() + 60_000, Seats: []Seat{{nodeID(1), true, 1}}}
+	for b.Loop() {
+		r.Until++
+		tr.RecordHeard("ann", r.AppendText(nil))
+	}
+}
+
+func BenchmarkJoined(b *testing.B) {
+	tr := alone(b)
+	until := time.Now().UnixMilli() + 60_000
+	for i := 0; b.Loop(); i++ {
+		_ = tr.Joined(b.Context(), names.UserID(fmt.Sprint(i)), until)
+	}
+}
