@@ -22,6 +22,7 @@ func serveNATS(ctx context.Context, args []string, log *slog.Logger) error {
 	listen := fs.String("listen", "127.0.0.1:4222", "address for clients")
 	cluster := fs.String("cluster", "127.0.0.1:6222", "address for the other servers")
 	routes := fs.String("routes", "", "the servers' addresses for each other, with commas between")
+	health := fs.String("health", "127.0.0.1:8222", "address for /healthz")
 	store := fs.String("store", "", "the folder in which streams are kept")
 	if err := parse(fs, args); err != nil {
 		return err
@@ -30,12 +31,13 @@ func serveNATS(ctx context.Context, args []string, log *slog.Logger) error {
 	if err := o.ProcessConfigFile(*config); err != nil {
 		return err
 	}
-	o.StoreDir, o.NoSigs, o.DisableJetStreamBanner, o.HTTPPort = *store, true, true, 0
+	o.StoreDir, o.NoSigs, o.DisableJetStreamBanner = *store, true, true
 	o.Routes = server.RoutesFromStr(*routes)
-	var err1, err2 error
+	var err1, err2, err3 error
 	o.Host, o.Port, err1 = hostPort(*listen)
 	o.Cluster.Host, o.Cluster.Port, err2 = hostPort(*cluster)
-	if err := errors.Join(err1, err2); err != nil {
+	o.HTTPHost, o.HTTPPort, err3 = hostPort(*health)
+	if err := errors.Join(err1, err2, err3); err != nil {
 		return err
 	}
 	s, err := server.NewServer(&o)

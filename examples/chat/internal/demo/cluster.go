@@ -18,11 +18,11 @@ type cluster struct {
 	gateways         [2]struct{ page, api, admin string }
 	chat             [2]string
 	pizza            [2]string // health only
-	nats             [3]struct{ clients, routes string }
+	nats             [3]struct{ clients, routes, health string }
 }
 
 // clusterPorts is how many addresses a cluster takes.
-const clusterPorts = 3 + 2*3 + 2 + 2 + 3*2
+const clusterPorts = 3 + 2*3 + 2 + 2 + 3*3
 
 func newCluster(addrs []string) *cluster {
 	next := func() string {
@@ -41,7 +41,7 @@ func newCluster(addrs []string) *cluster {
 		c.pizza[i] = next()
 	}
 	for i := range c.nats {
-		c.nats[i].clients, c.nats[i].routes = next(), next()
+		c.nats[i].clients, c.nats[i].routes, c.nats[i].health = next(), next(), next()
 	}
 	return c
 }
@@ -64,15 +64,14 @@ func RunCluster(ctx context.Context, o Options) error {
 	defer os.RemoveAll(store)
 	c := newCluster(addrs)
 	g := newGroup(ctx, o.Dir, o.Stdout, o.Stderr)
-	for _, p := range c.processes(swindon, self, store, o.Back) {
-		g.start(p)
-	}
-	if err := ready(g.ctx, c.health()...); err == nil {
+	if err := c.start(g, c.servers(self, store, o.Back), c.natsHealth()); err != nil {
+		g.stop(err)
+	} else if err := c.start(g, c.processes(swindon, self, o.Back), c.health()); err != nil {
+		g.stop(err)
+	} else {
 		g.tell("The chat is at http://%s/   (Ctrl-C ends it)\n", c.page)
 		g.list()
-		g.tell("\n  Kill any of them and go on chatting: kill -9 PID. It comes back after %v, the front after %v.", o.Back, frontBack)
-	} else {
-		g.stop(err)
+		g.tell("Kill any of them and go on chatting: kill -9 PID. It comes back after %v, the front after %v.", o.Back, frontBack)
 	}
 	if err := g.wait(); ctx.Err() == nil {
 		return err
@@ -80,23 +79,46 @@ func RunCluster(ctx context.Context, o Options) error {
 	return nil // Ctrl-C is how it is meant to end
 }
 
-// processes are all of them; each needs only what stands before it.
-func (c *cluster) processes(swindon, self, store string, back time.Duration) []process {
+// start starts processes and waits until all these addresses answer.
+func (c *cluster) start(g *group, all []process, health []string) error {
+	for _, p := range all {
+		g.start(p)
+	}
+	return ready(g.ctx, health...)
+}
+
+// urls are the NATS servers as clients know them.
+func (c *cluster) urls() []string {
+	var urls []string
+	for _, n := range c.nats {
+		urls = append(urls, "nats://"+n.clients)
+	}
+	return urls
+}
+
+// servers are the NATS servers.
+func (c *cluster) servers(self, store string, back time.Duration) []process {
 	var all []process
-	var routes, servers []string
+	var routes []string
 	for _, n := range c.nats {
 		routes = append(routes, "nats://route:example-route@"+n.routes)
-		servers = append(servers, "nats://"+n.clients)
 	}
 	for i, n := range c.nats {
 		name := fmt.Sprintf("nats-%d", i+1)
 		all = append(all, process{
-			name: name, serves: n.clients, program: self, back: back, env: []string{"SERVER_NAME=" + name}, args: []string{
+			name: name, serves: n.clients + " NATS, " + n.health + " health", program: self, back: back, env: []string{"SERVER_NAME=" + name},
+			args: []string{
 				"nats", "-listen", n.clients, "-cluster", n.routes, "-routes", strings.Join(routes, ","),
-				"-store", filepath.Join(store, name),
+				"-health", n.health, "-store", filepath.Join(store, name),
 			},
 		})
 	}
+	return all
+}
+
+// processes are all the others; each needs only what stands before it.
+func (c *cluster) processes(swindon, self string, back time.Duration) []process {
+	var all []process
 	for i, gw := range c.gateways {
 		name := fmt.Sprintf("gateway-%d", i+1)
 		all = append(all, process{
@@ -104,7 +126,7 @@ func (c *cluster) processes(swindon, self, store string, back time.Duration) []p
 			args: []string{"--config", "cluster/gateway.yaml"}, env: variables(
 				"listen", list(gw.page), "admin.listen", list(gw.admin), "session-pools.main.listen", list(gw.api),
 				"http-destinations.chat.addresses", list(c.chat[:]...), "http-destinations.chat.override-host-header", name,
-				"nats.url", list(servers...)),
+				"nats.url", list(c.urls()...)),
 		})
 	}
 	for i, addr := range c.chat {
@@ -116,7 +138,7 @@ func (c *cluster) processes(swindon, self, store string, back time.Duration) []p
 	for i, addr := range c.pizza {
 		all = append(all, process{
 			name: fmt.Sprintf("pizza-%d", i+1), serves: addr + " health; calls over NATS", program: self, back: back,
-			args: []string{"pizza", "-health", addr, "-nats", strings.Join(servers, ","), "-user", "backend", "-password", "example-backend"},
+			args: []string{"pizza", "-health", addr, "-nats", strings.Join(c.urls(), ","), "-user", "backend", "-password", "example-backend"},
 		})
 	}
 	return append(all, process{
@@ -130,6 +152,15 @@ func (c *cluster) processes(swindon, self, store string, back time.Duration) []p
 
 // apiHost is the host of the route in front.yaml that leads to the gateways' APIs for backends.
 const apiHost = "backends.internal"
+
+// natsHealth are the addresses that answer 200 when the NATS servers have found each other and agree who leads.
+func (c *cluster) natsHealth() []string {
+	var urls []string
+	for _, n := range c.nats {
+		urls = append(urls, "http://"+n.health+"/healthz?js-server-only=true")
+	}
+	return urls
+}
 
 // health are the addresses that answer 200 when everything can do its work.
 func (c *cluster) health() []string {
