@@ -20,7 +20,7 @@ func (s *Set) announce(rounds []*round) {
 		case r.err != nil || !r.tell:
 		case r.doc.Kind == names.RecordDoc:
 			r.sent = s.publish(recordMessage(s, &r.change))
-			s.heardOf(r.change.seq)
+			s.heardOf(&r.change)
 		default:
 			batch = append(batch, r.change)
 		}
@@ -52,7 +52,7 @@ func (s *Set) share(batch []docChange) (sent error, held []*heldChange) {
 	}
 	held = s.deliver(ns, batch)
 	for i := range batch {
-		s.heardOf(batch[i].seq)
+		s.heardOf(&batch[i])
 	}
 	return sent, held
 }

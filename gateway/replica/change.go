@@ -29,7 +29,8 @@ type docChange struct {
 	doc   names.Doc
 	form  form
 	delta content
-	// seq is the number of the commit, prev that of the commit before; 0 when it is not committed.
+	// seq is the number of the commit, prev that of the commit before; both are 0 when it is not committed, and the same
+	// when nothing had to be committed: the document had it all at seq.
 	seq, prev uint64
 }
 

@@ -66,6 +66,8 @@ func (s *Set) attempt(ctx context.Context, sl *slot, r *round) (seq uint64, err 
 	m := s.blend(&sl.have, r)
 	r.change, r.tell = m.change, m.tell
 	if !m.changed {
+		// Announced all the same, unless there is no such document.
+		r.tell = r.tell && sl.have.rev > 0
 		return sl.have.rev, nil
 	}
 	if !sl.have.exists && r.doc.Kind == names.SharedDoc {

@@ -36,7 +36,7 @@ func (s *Set) hearDocs(m port.Message, ns names.Namespace) {
 	s.deliver(ns, batch)
 	for i := range batch {
 		c := &batch[i]
-		s.heardOf(c.seq)
+		s.heardOf(c)
 		if c.prev == 0 && c.seq != 0 && c.doc.Kind == names.SharedDoc {
 			s.counts.created(ns)
 		}
@@ -66,7 +66,7 @@ func (s *Set) hearRecord(m port.Message, u names.UserID) {
 	}
 	r, _ := jsontext.Lookup(m.Data, "r")
 	s.tellRecord(u, r)
-	s.heardOf(seq)
+	s.heardOf(&docChange{seq: seq})
 }
 
 // tellRecord hands a record of another node on; nil: it is gone.
@@ -85,14 +85,19 @@ func (s *Set) bad(m port.Message, err error) {
 	s.log.Debug("Bad announcement is dropped", "subject", m.Subject, "err", err)
 }
 
-// heardOf notes the number of a commit that has been merged; 0: it was none.
-func (s *Set) heardOf(seq uint64) {
-	if seq == 0 || s.mesh != nil {
+// heardOf notes the number of a commit that has been merged. An announcement of what was committed before, by
+// somebody else, only tells that the number exists: it may be less than what that commit brought.
+func (s *Set) heardOf(c *docChange) {
+	if c.seq == 0 || s.mesh != nil {
 		return
 	}
 	s.markMu.Lock()
 	before := s.mark.since
-	s.mark.note(seq, time.Now())
+	if c.seq == c.prev {
+		s.mark.exists(c.seq, time.Now())
+	} else {
+		s.mark.note(c.seq, time.Now())
+	}
 	look := s.mark.since != before || s.mark.full
 	s.markMu.Unlock()
 	if look {
