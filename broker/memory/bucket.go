@@ -136,6 +136,12 @@ type bucket struct {
 	fault  func(op Op, key string) Fault
 }
 
+// fits tells whether a value may be written: there is room for it, or it takes no more than what it replaces.
+func (b *bucket) fits(key string, value []byte) bool {
+	old, replaces := b.leader.cells[key]
+	return b.full <= 0 || replaces && len(old.value) >= len(value) || b.leader.bytes()+int64(len(key)+len(value)) <= b.full
+}
+
 // settle brings the bucket to the present.
 func (b *bucket) settle(now time.Time) {
 	b.leader.expire(now)

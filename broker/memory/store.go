@@ -102,7 +102,7 @@ func (s *Store) CompareAndSwap(ctx context.Context, key string, rev uint64, valu
 	value = append([]byte{}, value...)
 	return access(ctx, s, OpWrite, key, func(b *bucket) (uint64, error) {
 		now := time.Now()
-		if b.full > 0 && b.leader.bytes()+int64(len(key)+len(value)) > b.full {
+		if !b.fits(key, value) && b.leader.cells[key].seq == rev {
 			return 0, port.ErrStoreFull
 		}
 		var end time.Time
