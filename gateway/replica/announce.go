@@ -44,7 +44,7 @@ func (s *Set) announce(rounds []*round) {
 // published: they are committed.
 func (s *Set) share(batch []docChange) (sent error, held []*heldChange) {
 	ns := batch[0].doc.Namespace
-	for _, body := range s.bodies(batch, 0) {
+	for _, body := range s.bodies(batch, nil) {
 		if err := s.publish(port.Message{Subject: s.deps.Space.Lattice(ns), Header: s.header, Data: body}); err != nil {
 			sent = err
 			break
@@ -98,20 +98,23 @@ func notFlushed(err error) error {
 	return fmt.Errorf("flush: %w", ended(err))
 }
 
-// bodies writes announcements of a batch, more than one when it does not fit into a message. counter is the origin's in
-// a mesh; then it stands in the first only, and the batch must fit.
-func (s *Set) bodies(batch []docChange, counter uint64) [][]byte {
+// bodies writes announcements of a batch, more than one when it does not fit into a message. In a mesh, counter numbers
+// them; else it is nil.
+func (s *Set) bodies(batch []docChange, counter func() uint64) [][]byte {
 	limit := int(min(s.bus.MaxPayload(), 1<<30)) - 64
-	head := []byte(`{"docs":[`)
-	if counter != 0 {
-		head = strconv.AppendUint([]byte(`{"n":`), counter, 10)
-		head = append(head, `,"docs":[`...)
+	begin := func() []byte {
+		body := append(make([]byte, 0, 256), '{')
+		if counter != nil {
+			body = append(strconv.AppendUint(append(body, `"n":`...), counter(), 10), ',')
+		}
+		return append(body, `"docs":[`...)
 	}
 	var out [][]byte
-	body := append(make([]byte, 0, 256), head...)
+	body := begin()
+	empty := len(body)
 	for i := range batch {
 		was := len(body)
-		if was > len(head) {
+		if was > empty {
 			body = append(body, ',')
 		}
 		at := len(body)
@@ -119,16 +122,18 @@ func (s *Set) bodies(batch []docChange, counter uint64) [][]byte {
 		if len(body) <= limit {
 			continue
 		}
-		if was > len(head) {
+		if was > empty {
 			// It begins the next message.
-			next := append(append(make([]byte, 0, len(head)+len(body)-at), head...), body[at:]...)
+			next := begin()
+			empty = len(next)
+			next = append(next, body[at:]...)
 			out = append(out, append(body[:was:was], "]}"...))
 			body = next
 		}
 		if len(body) > limit {
 			// It fits into none: the others load it.
 			alone := docChange{doc: batch[i].doc, form: asUnknown, seq: batch[i].seq, prev: batch[i].prev}
-			body = alone.appendTo(body[:len(head)])
+			body = alone.appendTo(body[:empty])
 		}
 	}
 	return append(out, append(body, "]}"...))

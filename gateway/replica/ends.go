@@ -85,22 +85,38 @@ func (n *namespace) expirePrivate(p *privateCopy, now int64) {
 	p.keys.DropEnded(now + n.set.early)
 }
 
-// expire does what is due for one document.
-func (n *namespace) expire(doc names.Doc, now int64) {
+// expireNow hides and forgets what is due of one document.
+func (n *namespace) expireNow(doc names.Doc, now int64) {
 	if doc.Kind == names.SharedDoc {
 		if p := n.shared[doc.Key]; p != nil {
 			n.expireShared(p, now)
+		}
+	} else if p := n.private[doc.User]; p != nil {
+		n.expirePrivate(p, now)
+	}
+}
+
+// expire does what is due for one document and comes back when the next is.
+func (n *namespace) expire(doc names.Doc, now int64) {
+	n.expireNow(doc, now)
+	if doc.Kind == names.SharedDoc {
+		if p := n.shared[doc.Key]; p != nil {
 			p.queued = 0
 			n.queueEnd(doc, &p.version, due(&p.state, now, n.set.early))
 			n.digestShared(doc.Key, p)
+			if n.set.mesh != nil && p.digest == 0 && len(p.viewers) == 0 {
+				n.dropShared(doc.Key)
+			}
 		}
 		return
 	}
 	if p := n.private[doc.User]; p != nil {
-		n.expirePrivate(p, now)
 		p.queued = 0
 		n.queueEnd(doc, &p.version, p.nextEnd(&p.keys, now, n.set.early))
 		n.digestPrivate(doc.User, p)
+		if n.set.mesh != nil && p.digest == 0 && p.view == nil {
+			n.dropPrivate(doc.User)
+		}
 	}
 }
 

@@ -2,6 +2,10 @@ package replica
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -10,31 +14,263 @@ import (
 	"github.com/swindon-go/swindon/lattice"
 )
 
+// mesh is what takes the place of the store where there is none (decision D24): every node keeps every document, what
+// one changes another confirms, and what a node misses it fetches from the others.
 type mesh struct {
-	set    *Set
+	set *Set
+	// loaded says that this node has all that the others had when it came.
 	loaded atomic.Bool
+	// counter numbers this node's announcements from 1.
+	counter atomic.Uint64
+	// answers bounds the loads that are answered at the same time.
+	answers chan struct{}
+	records meshRecords
+
+	mu      sync.Mutex // guards the following; no other is taken under it
+	origins map[names.NodeID]*origin
+	// repairs are what is to be fetched, and from whom.
+	repairs map[repair]struct{}
+	wake    chan struct{}
+	// turn is where the next beat's hashes begin.
+	turn names.Namespace
 }
 
-func newMesh(s *Set) *mesh { return &mesh{set: s} }
+const (
+	// How long an update waits for another node to confirm it, and a view for the others' copies.
+	confirmTimeout = 250 * time.Millisecond
+	// One request for documents.
+	pullTimeout = 2 * time.Second
+	// Loads that are answered at the same time; beyond, they are not answered.
+	maxAnswers = 8
+	// Hashes in one beat; more take turns.
+	maxSums = 64
+	// Other nodes that are followed.
+	maxOrigins = 4096
+)
 
-func (m *mesh) run(ctx context.Context)             {}
-func (m *mesh) gather(ctx context.Context, v *View) {}
-func (m *mesh) update(context.Context, names.Namespace, *lattice.Delta) error {
-	return port.ErrUnavailable
+func newMesh(s *Set) *mesh {
+	return &mesh{
+		set: s, answers: make(chan struct{}, maxAnswers), records: meshRecords{m: make(map[names.UserID]meshRecord)},
+		origins: make(map[names.NodeID]*origin), repairs: make(map[repair]struct{}), wake: make(chan struct{}, 1),
+	}
 }
-func (s *Set) HearLoad(port.Message)                             {}
-func (m *mesh) hear(port.Message, names.Namespace, names.UserID) {}
-func (m *mesh) suspectAll()                                      {}
-func (m *mesh) beat(dst []byte) []byte                           { return dst }
-func (m *mesh) hearBeat(names.NodeID, []byte)                    {}
-func (m *mesh) changeRecord(context.Context, names.UserID, func([]byte) ([]byte, time.Duration)) ([]byte, error) {
-	return nil, port.ErrUnavailable
+
+// update is Set.Update in a mesh: merged here, told to this node's views, and confirmed by another node.
+func (m *mesh) update(ctx context.Context, ns names.Namespace, d *lattice.Delta) error {
+	ts := targets(ns, d)
+	if len(ts) == 0 {
+		return nil
+	}
+	if !m.set.bus.Up() {
+		return fmt.Errorf("update: %w", port.ErrUnavailable)
+	}
+	batch, err := m.apply(ns, ts)
+	if err != nil {
+		return err
+	}
+	return m.confirmAll(ctx, ns, batch)
 }
-func (m *mesh) loadRecords(us []names.UserID) [][]byte           { return nil }
-func (m *mesh) scanRecords(func(names.UserID, []byte))           {}
-func (m *mesh) sharedDocs(func(names.Doc, uint64) bool)          {}
-func (m *mesh) purgePrivate(context.Context, names.UserID) error { return nil }
-func (m *mesh) end(context.Context, names.Doc) error             { return nil }
-func (n *namespace) make(names.Doc)                              {}
-func (n *namespace) digestShared(names.Key, *sharedCopy)         {}
-func (n *namespace) digestPrivate(names.UserID, *privateCopy)    {}
+
+// apply checks an update against the limits and takes all of it into the copies, or nothing. It returns what others have
+// to merge.
+func (m *mesh) apply(ns names.Namespace, ts []target) ([]docChange, error) {
+	s := m.set
+	n := s.namespaceOf(ns, true)
+	defer n.release()
+	g := merged{now: s.nowMs()}
+	batch := make([]docChange, 0, len(ts))
+	created := 0
+	for i := range ts {
+		t := &ts[i]
+		n.expireNow(t.doc, g.now)
+		next, known := n.contentOf(t.doc)
+		if !known && t.doc.Kind == names.SharedDoc {
+			created++
+		}
+		next.apply(t.doc.Kind, &t.delta, g.now, 0)
+		if err := next.check(t.doc.Kind, s.limits()); err != nil {
+			s.metrics.limited.Add(1)
+			return nil, err
+		}
+		batch = append(batch, docChange{doc: t.doc, delta: next.meant(t.doc.Kind, &t.delta)})
+	}
+	if limit := s.limits().MaxKeysPerNamespace; created > 0 && len(n.shared)+created > limit {
+		return nil, s.counts.refuse(ns, limit)
+	}
+	for i := range batch {
+		n.make(batch[i].doc)
+		n.merge(&g, &batch[i])
+	}
+	n.tell(&g)
+	return batch, nil
+}
+
+// contentOf returns a copy of what a document holds. The caller holds the lock.
+func (n *namespace) contentOf(d names.Doc) (c content, known bool) {
+	if d.Kind == names.SharedDoc {
+		if p := n.shared[d.Key]; p != nil {
+			return content{shared: p.state}, true
+		}
+		return c, false
+	}
+	if p := n.private[d.User]; p != nil {
+		return content{private: p.keys.Clone()}, true
+	}
+	return c, false
+}
+
+// make has a copy of a document: a mesh keeps all of them. The caller holds the lock.
+func (n *namespace) make(d names.Doc) {
+	if d.Kind == names.SharedDoc {
+		n.sharedFor(d.Key)
+	} else {
+		n.privateFor(d.User)
+	}
+}
+
+// confirmAll announces changes of one namespace and returns when another node has them.
+func (m *mesh) confirmAll(ctx context.Context, ns names.Namespace, batch []docChange) error {
+	for _, body := range m.set.bodies(batch, m.next) {
+		err := m.confirm(ctx, port.Message{Subject: m.set.deps.Space.Lattice(ns), Header: m.set.header, Data: body})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *mesh) next() uint64 { return m.counter.Add(1) }
+
+// confirm announces and waits until a live node has answered that it has it. Without a live node it does not wait.
+func (m *mesh) confirm(ctx context.Context, msg port.Message) error {
+	m.set.metrics.announced.Add(1)
+	if len(m.set.deps.Live()) == 0 {
+		if err := m.set.bus.Publish(msg); err != nil {
+			return fmt.Errorf("announce: %w", err)
+		}
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, confirmTimeout)
+	defer cancel()
+	for {
+		_, err := m.set.bus.Request(ctx, port.LaneOrdered, msg)
+		if err == nil {
+			return nil
+		}
+		// A node that has just come may not be known everywhere yet.
+		if errors.Is(err, port.ErrNoResponders) && pause(ctx, 4) == nil {
+			continue
+		}
+		m.set.metrics.unconfirmed.Add(1)
+		if errors.Is(err, port.ErrNoResponders) {
+			err = port.ErrTimeout
+		}
+		return fmt.Errorf("no node has confirmed it: %w", ended(err))
+	}
+}
+
+// hear takes another node's announcement and answers that it is merged.
+func (m *mesh) hear(msg port.Message, ns names.Namespace, user names.UserID) {
+	from, err := names.ParseNodeID(msg.Header.Get(port.HeaderNode))
+	if err == nil && user != "" {
+		err = m.hearRecord(msg.Data, user)
+	} else if err == nil {
+		err = m.hearDocs(msg.Data, ns, from)
+	}
+	if err != nil {
+		m.set.bad(msg, err)
+		return
+	}
+	m.noteCounter(from, number(msg.Data, "n"))
+	if msg.Reply == "" {
+		return
+	}
+	if err := m.set.bus.Publish(port.Message{Subject: msg.Reply, Header: m.set.header}); err != nil {
+		m.set.log.Debug("Answer could not be sent", "subject", msg.Subject, "err", err)
+	}
+}
+
+// hearDocs merges documents of an announcement or of a load.
+func (m *mesh) hearDocs(body []byte, ns names.Namespace, from names.NodeID) error {
+	batch, err := m.set.parseDocs(ns, body, func(names.Doc) bool { return true })
+	unknown := slices.ContainsFunc(batch, func(c docChange) bool { return c.form == asUnknown })
+	if unknown {
+		batch = slices.DeleteFunc(batch, func(c docChange) bool { return c.form == asUnknown })
+		m.fetch(repair{from, ns}) // what did not fit into a message
+	}
+	m.set.deliver(ns, batch)
+	return err
+}
+
+// purgePrivate has all keys of a user's private documents end now. Those that have a later end keep it: ends join as
+// their maximum.
+func (m *mesh) purgePrivate(ctx context.Context, u names.UserID) error {
+	for _, n := range m.set.all() {
+		if err := m.end(ctx, names.PrivateOf(n.name, u), 0); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// end has a document's keys end now, unless it has changed since it had the digest; 0: whatever it has.
+func (m *mesh) end(ctx context.Context, doc names.Doc, digest uint64) error {
+	n := m.set.namespaceOf(doc.Namespace, false)
+	if n == nil {
+		return nil
+	}
+	g := merged{now: m.set.nowMs()}
+	c, ok := n.ending(doc, digest, g.now)
+	if ok {
+		n.merge(&g, &c)
+		n.tell(&g)
+	}
+	n.release()
+	if !ok {
+		return nil
+	}
+	m.set.metrics.purged.Add(1)
+	return m.confirmAll(ctx, doc.Namespace, []docChange{c})
+}
+
+// ending makes the change that ends a document. The caller holds the lock.
+func (n *namespace) ending(doc names.Doc, digest uint64, now int64) (c docChange, ok bool) {
+	c.doc = doc
+	if doc.Kind == names.SharedDoc {
+		p := n.shared[doc.Key]
+		if p == nil || p.digest != digest || p.state.End != 0 {
+			return c, false
+		}
+		c.delta.shared = lattice.State{End: now, Gen: p.state.Gen}
+		return c, true
+	}
+	p := n.private[doc.User]
+	if p == nil {
+		return c, false
+	}
+	for k, st := range p.keys.All() {
+		if st.End == 0 {
+			c.delta.private.Put(k, lattice.State{End: now, Gen: st.Gen})
+		}
+	}
+	return c, c.delta.private.Len() > 0
+}
+
+// sharedDocs goes through the shared documents that have not ended, with their digests.
+func (m *mesh) sharedDocs(each func(names.Doc, uint64) (more bool)) {
+	for _, n := range m.set.all() {
+		n.mu.Lock()
+		found := make(map[names.Doc]uint64, len(n.shared))
+		for k, p := range n.shared {
+			if !p.state.Ended(m.set.nowMs()) && p.digest != 0 {
+				found[names.SharedOf(n.name, k)] = p.digest
+			}
+		}
+		n.mu.Unlock()
+		for doc, digest := range found {
+			if !each(doc, digest) {
+				return
+			}
+		}
+	}
+}

@@ -46,7 +46,7 @@ func (s *Set) PurgePrivate(ctx context.Context, u names.UserID) error {
 // remove deletes a document at a revision and announces it; a newer write wins.
 func (s *Set) remove(ctx context.Context, doc names.Doc, rev uint64) error {
 	if s.mesh != nil {
-		return s.mesh.end(ctx, doc)
+		return s.mesh.end(ctx, doc, rev)
 	}
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
