@@ -32,6 +32,8 @@ type cluster struct {
 	nodes []*node
 	made  int
 	store map[names.UserID]*stored
+	// skewed: the nodes have clocks of their own, which judge cannot know.
+	skewed bool
 	// mute: announcements are lost.
 	mute bool
 	// sending and most are the requests under way, now and at most.
@@ -77,6 +79,7 @@ type node struct {
 	t    *Tracker
 	gone bool
 	cut  bool
+	skew time.Duration // of the node's clock
 	// cutAt is when cut changed.
 	cutAt time.Duration
 	// lose is the number of answers of the store that will be lost; slow is what each access takes.
@@ -134,7 +137,7 @@ func (c *cluster) add() *node {
 	n.t = New(Deps{
 		Node: n.id, Records: n, Live: n.live, Dead: n.dead, Ask: n.ask, Local: n.localOf, Notify: n.notify,
 		Changed: n.changed, Config: func() Config { return c.cfg }, IDs: ident.New(time.Now),
-		Log: slog.New(slog.DiscardHandler), Metrics: m, Now: time.Now,
+		Log: slog.New(slog.DiscardHandler), Metrics: m, Now: n.now,
 	})
 	n.t.Start()
 	return n
@@ -179,6 +182,12 @@ func (c *cluster) beatOnce() {
 			}
 		}
 	}
+}
+
+func (n *node) now() time.Time {
+	n.c.mu.Lock()
+	defer n.c.mu.Unlock()
+	return time.Now().Add(n.skew)
 }
 
 func (n *node) reach() bool { return !n.gone && !n.cut }
@@ -311,7 +320,7 @@ func (n *node) changed(u names.UserID, s Status) {
 
 // join is what a session pool does with a new connection.
 func (n *node) join(u names.UserID, idle time.Duration) error {
-	until := time.Now().Add(idle).UnixMilli()
+	until := n.now().Add(idle).UnixMilli()
 	n.c.mu.Lock()
 	l := n.local[u]
 	if l == nil {
@@ -339,7 +348,7 @@ func (n *node) part(u names.UserID) {
 }
 
 func (n *node) active(u names.UserID, idle time.Duration) {
-	until := time.Now().Add(idle).UnixMilli()
+	until := n.now().Add(idle).UnixMilli()
 	n.c.mu.Lock()
 	l := n.local[u]
 	here := l != nil && l.conns > 0

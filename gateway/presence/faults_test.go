@@ -450,7 +450,7 @@ func TestMalformedRecord(t *testing.T) {
 			t.Error(err)
 		}
 		c.want("ann", Active)
-		c.nodes[1].t.RecordHeard("ann", []byte(`[`))
+		c.nodes[1].t.RecordHeard(c.users(1, 1)[0], []byte(`[`))
 		if c.nodes[1].t.d.Metrics.malformed.Load() == 0 {
 			t.Error("not counted")
 		}
@@ -535,6 +535,52 @@ func TestRestartOfEverything(t *testing.T) {
 		c.want("bob", Offline)
 		if len(c.sent["bob"]) != 1 || len(c.sent["ann"]) != 1 {
 			t.Errorf("sent %v", c.sent)
+		}
+	})
+}
+
+// TestSkewedClocks: the clocks of the nodes are three and six seconds apart. A deadline passes by the owner's clock, but
+// everything else holds: versions grow, a new connection makes active again, each period is told once.
+func TestSkewedClocks(t *testing.T) {
+	t.Parallel()
+	in(t, 3, func(t *testing.T, c *cluster) {
+		c.mu.Lock()
+		for i, n := range c.nodes {
+			n.skew = time.Duration(i-1) * 3 * time.Second
+		}
+		c.skewed = true
+		c.mu.Unlock()
+		c.sleep(11 * time.Second)
+		for owner := range 3 {
+			for i, u := range c.users(owner, 3) {
+				for _, n := range c.nodes {
+					n.t.Follow(u)
+				}
+				for round := range 4 {
+					n := c.nodes[(i+round)%3]
+					if err := n.join(u, 10*time.Second); err != nil {
+						t.Fatal(err)
+					}
+					c.want(u, Active)
+					c.sleep(20 * time.Second)
+					c.want(u, Inactive)
+				}
+				for range 4 {
+					for _, n := range c.nodes {
+						n.part(u)
+					}
+				}
+				c.sleep(time.Second)
+				c.want(u, Offline)
+				if ids := c.ids(u); len(ids) != 4 || len(c.sent[u]) != 4 {
+					t.Errorf("%s: %v", u, c.sent[u])
+				}
+				for _, n := range c.nodes {
+					if h := n.heard[u]; len(h) != 9 {
+						t.Errorf("%s has heard %v of %s", n.id, h, u)
+					}
+				}
+			}
 		}
 	})
 }

@@ -87,7 +87,7 @@ func (t *Tracker) mismatched(u *user) bool {
 	if u.rec.here(t.d.Node) != u.local {
 		return true
 	}
-	return u.local && (u.rec.State == Offline || u.rec.State == Inactive && u.until > u.rec.Until && u.until > t.now())
+	return u.local && (u.rec.State == Offline || u.rec.overtaken() || u.rec.State == Inactive && u.until > u.rec.Until && u.until > t.now())
 }
 
 // settle writes what this node has of a user, if that is not written: one write at a time for each user, so that

@@ -41,6 +41,9 @@ func (c *cluster) judge(u names.UserID, before, after *Record) {
 	case before.State == after.State && after.Notice.Period != before.Notice.Period:
 		bad("a notice without an expiry")
 	}
+	if after.State != Active && after.Until > after.Version || after.torn() {
+		bad("torn")
+	}
 	for _, o := range c.nodes {
 		l := o.local[u]
 		if o.gone || l == nil || l.conns == 0 || c.now()-l.at < 3*time.Second {
@@ -89,6 +92,10 @@ func (c *cluster) do(a action) {
 	n, u, d := alive[a.node%len(alive)], names.UserID(rune('a'+a.user)), time.Duration(a.ms)*time.Millisecond
 	switch a.what {
 	case "join":
+		if a.ms%4 == 1 {
+			c.wg.Go(func() { _ = n.join(u, d+100*time.Millisecond) })
+			return
+		}
 		if err := n.join(u, d+100*time.Millisecond); err != nil && !n.cut && n.lose == 0 && n.slow < time.Second && c.calm(3*time.Second) {
 			c.t.Errorf("%v: %v", a, err)
 		}
@@ -277,7 +284,9 @@ func machine(t *testing.T, mesh, strict bool, kinds ...string) {
 				time.Sleep(11 * time.Second)
 				for _, a := range actions {
 					c.do(a)
-					time.Sleep(20 * time.Millisecond)
+					if a.ms%2 == 0 { // else at the same time as the next
+						time.Sleep(20 * time.Millisecond)
+					}
 				}
 				c.settle()
 				c.final(strict)

@@ -72,13 +72,18 @@ func TestTransitionsGrow(t *testing.T) {
 		flag := rapid.Bool().Draw(t, "flag")
 		var after Record
 		var changed bool
-		switch rapid.SampledFrom([]string{"present", "expire", "adopt", "claim", "release", "sent", "known", "touch", "purged"}).Draw(t, "what") {
+		what := rapid.SampledFrom([]string{"present", "mend", "expire", "adopt", "claim", "release", "sent", "known", "touch", "purged"}).Draw(t, "what")
+		switch what {
 		case "present":
 			after, changed = r.present(holding{node, flag, until, rapid.Bool().Draw(t, "fresh")}, now)
 		case "expire":
 			after, changed = r.expire(until, flag, "id", now)
 		case "adopt":
 			after, changed = r.adopt([]names.NodeID{node, nodeID(0)}, now)
+		case "mend":
+			if after, changed = r.mend(now); changed != r.torn() {
+				t.Fatalf("mended %v", changed)
+			}
 		case "claim":
 			after, changed = r.claim(r.Notice.Period, node, now)
 		case "release":
@@ -99,6 +104,9 @@ func TestTransitionsGrow(t *testing.T) {
 			equal(t, "unchanged", after, r)
 		}
 		equal(t, "grows", Join(r, after), after)
+		if r.Version > 0 && !r.torn() && (after.torn() || after.overtaken()) {
+			t.Fatalf("torn by %s", what)
+		}
 		if after.State != r.State && after.Version <= r.Version || after.Version < r.Version {
 			t.Fatalf("version %d after %d", after.Version, r.Version)
 		}

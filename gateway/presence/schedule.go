@@ -77,7 +77,7 @@ func (t *Tracker) dueAt(u *user) int64 {
 	if !owner {
 		return at
 	}
-	if len(u.dead) > 0 {
+	if len(u.dead) > 0 || u.rec.torn() {
 		at = 0
 	}
 	if n := &u.rec.Notice; u.task == nil && n.pending() {

@@ -46,7 +46,7 @@ func (t *Tracker) concerns(id names.UserID, r *Record, dead []names.NodeID) bool
 		return true // a ghost
 	}
 	_, _, purge := r.purgeAt(0)
-	return (r.State == Active || r.Notice.pending() || purge || len(dead) > 0) && t.owns(id)
+	return (r.State == Active || r.torn() || r.Notice.pending() || purge || len(dead) > 0) && t.owns(id)
 }
 
 // learn joins what was heard of a record. The caller holds mu, and calls tell without it.

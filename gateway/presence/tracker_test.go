@@ -93,6 +93,16 @@ func TestLastLeavesInactive(t *testing.T) {
 			c.sleep(100 * time.Millisecond)
 		}
 		c.want("ann", Offline)
+		for _, n := range c.nodes {
+			_ = n.join("bob", time.Second)
+		}
+		c.sleep(2 * time.Second)
+		c.want("bob", Inactive)
+		for _, n := range c.nodes {
+			n.part("bob") // all at once
+		}
+		c.sleep(time.Second)
+		c.want("bob", Offline)
 		c.sleep(time.Minute)
 		if len(c.sent["ann"]) != 1 {
 			t.Errorf("notices %v", c.sent["ann"])

@@ -86,8 +86,8 @@ func (r Record) present(h holding, now int64) (Record, bool) {
 		r = r.sit(h.node, h.here, now)
 	}
 	switch {
-	case r.State != Active && h.until > r.Until && (h.fresh || h.here && h.until > now):
-		if r, changed = r.turn(Active, now), true; !h.here {
+	case r.overtaken(), r.State != Active && h.until > r.Until && (h.fresh || h.here && h.until > now):
+		if r, changed = r.turn(Active, now), true; len(r.Seats) == 0 {
 			r = r.sit(h.node, false, now) // left just now: the private grace begins
 		}
 	case r.State == Offline && h.here:
@@ -103,6 +103,25 @@ func (r Record) present(h holding, now int64) (Record, bool) {
 	return r, changed
 }
 
+// overtaken tells that an activation and the end of the period before it, made on two nodes of a mesh at once, have been
+// joined, and the end won. Otherwise a version at which a user is not active is never below the deadline.
+func (r *Record) overtaken() bool { return r.State != Active && r.Until > r.Version }
+
+// mend makes the transition that two nodes of a mesh have missed because each knew half of it only: an activation was
+// overtaken, or two last connections left at once.
+func (r Record) mend(now int64) (Record, bool) {
+	switch {
+	case r.overtaken():
+		return r.turn(Active, now), true
+	case r.State == Inactive && !r.anybody():
+		return r.turn(Offline, now), true
+	}
+	return r, false
+}
+
+// torn tells whether there is something to mend.
+func (r *Record) torn() bool { return r.overtaken() || r.State == Inactive && !r.anybody() }
+
 // expire ends a user's activity: inactive where connections are left, else offline. until is the latest deadline that
 // anybody knows. With a request id there is a notice to send.
 func (r Record) expire(until int64, connected bool, id string, now int64) (Record, bool) {
@@ -112,7 +131,7 @@ func (r Record) expire(until int64, connected bool, id string, now int64) (Recor
 	}
 	period := max(r.Version, r.Notice.Period+1)
 	r.Until = until
-	if connected {
+	if connected && r.anybody() { // a seat that is not written yet comes with an activity
 		r = r.turn(Inactive, now)
 	} else {
 		r = r.turn(Offline, now)

@@ -78,6 +78,8 @@ func (t *Tracker) duty(u *user) (again bool, err error) {
 		return true, t.keep(u)
 	case expired:
 		return true, t.expire(u, r)
+	case owner && r.torn():
+		return true, t.change(t.ctx, u, func(r Record) (Record, bool) { return r.mend(now) })
 	case owner && len(dead) > 0:
 		return true, t.adopt(u, dead)
 	case notify:
