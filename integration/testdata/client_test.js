@@ -199,6 +199,13 @@ function permutations(list) {
   return list.flatMap((item, i) => permutations([...list.slice(0, i), ...list.slice(i + 1)]).map((rest) => [item, ...rest]))
 }
 
+/** Joins the data of frames and returns the state as text, in the gateway's form. */
+export function joined(frames) {
+  const state = new Map()
+  for (const data of frames) merge(state, data)
+  return JSON.stringify(plain(state))
+}
+
 /** Runs all tests and returns the failures, each as a text. */
 export async function run() {
   globalThis.WebSocket = FakeSocket
