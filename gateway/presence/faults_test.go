@@ -584,3 +584,61 @@ func TestSkewedClocks(t *testing.T) {
 		}
 	})
 }
+
+// TestDeadOwner: when the owner of a user's deadline dies too, the deadline passes for the next one, also before the dead
+// count as dead.
+func TestDeadOwner(t *testing.T) {
+	t.Parallel()
+	in(t, 3, func(t *testing.T, c *cluster) {
+		c.sleep(11 * time.Second)
+		gone, stays := c.users(2, 2)[0], c.users(2, 2)[1]
+		_ = c.nodes[2].join(gone, 7*time.Second)
+		_ = c.nodes[1].join(stays, 7*time.Second)
+		c.nodes[2].kill()
+		c.sleep(6900 * time.Millisecond)
+		c.want(gone, Active)
+		c.want(stays, Active)
+		c.sleep(200 * time.Millisecond)
+		c.want(gone, Offline)
+		c.want(stays, Inactive)
+		c.sleep(5 * time.Minute)
+		if len(c.sent[gone]) != 1 || len(c.sent[stays]) != 1 {
+			t.Errorf("sent %v", c.sent)
+		}
+	})
+}
+
+// TestHolderUnheardOf: the owner does not know that another node has connections, because the announcement was lost. It
+// asks that node all the same before it makes the transition.
+func TestHolderUnheardOf(t *testing.T) {
+	t.Parallel()
+	overStore(t, 2, func(t *testing.T, c *cluster) {
+		u := c.users(0, 1)[0]
+		_ = c.nodes[0].join(u, 10*time.Second)
+		c.mute = true
+		_ = c.nodes[1].join(u, 10*time.Second)
+		c.sleep(time.Second)
+		c.nodes[1].active(u, 15*time.Second)
+		c.sleep(14900 * time.Millisecond)
+		c.want(u, Active)
+		c.sleep(200 * time.Millisecond)
+		c.want(u, Inactive)
+	})
+}
+
+// TestPurgeReadsFirst: the owner does not know that the user is back, because the announcement was lost.
+func TestPurgeReadsFirst(t *testing.T) {
+	t.Parallel()
+	overStore(t, 2, func(t *testing.T, c *cluster) {
+		u := c.users(0, 1)[0]
+		_ = c.nodes[1].join(u, time.Second)
+		c.nodes[1].part(u)
+		c.sleep(30 * time.Second)
+		c.mute = true
+		_ = c.nodes[1].join(u, time.Hour)
+		c.sleep(5 * time.Minute)
+		if len(c.purges) > 0 {
+			t.Errorf("purged %v", c.purges)
+		}
+	})
+}

@@ -108,6 +108,7 @@ func (t *Tracker) settle(ctx context.Context, u *user) error {
 		t.mu.Lock()
 		u.syncing = false
 		close(u.synced)
+		u.synced = nil
 		u.dirty = u.dirty || err != nil || u.known && t.mismatched(u)
 		if err == nil {
 			u.notBefore, u.fails = 0, 0

@@ -262,3 +262,48 @@ func TestClaim(t *testing.T) {
 		t.Error("claimed after it was sent")
 	}
 }
+
+// TestPresent is the table of what a node's news do to a record (decisions D25, D28; protocol §9.3).
+func TestPresent(t *testing.T) {
+	t.Parallel()
+	me, other := nodeID(1), nodeID(2)
+	with := func(s State, until int64, nodes ...names.NodeID) Record {
+		r := Record{Status: Status{500, s}, Until: until}
+		for _, n := range nodes {
+			r.Seats = append(r.Seats, Seat{n, true, 400})
+		}
+		return r
+	}
+	const now, soon, late = 1000, 6000, 60_000
+	for name, c := range map[string]struct {
+		r       Record
+		h       holding
+		state   State
+		until   int64
+		changed bool
+	}{
+		"first connection":                {Record{}, holding{me, true, late, true}, Active, late, true},
+		"second node":                     {with(Active, late, other), holding{me, true, soon, true}, Active, late, true},
+		"second tab never shortens":       {with(Active, late, me), holding{me, true, soon, true}, Active, late, false},
+		"deadline moves a little":         {with(Active, soon, me), holding{me, true, soon + moveMillis, true}, Active, soon, false},
+		"deadline moves far":              {with(Active, soon, me), holding{me, true, soon + moveMillis + 1, true}, Active, soon + moveMillis + 1, true},
+		"inactive becomes active":         {with(Inactive, 400, me), holding{me, true, soon, true}, Active, soon, true},
+		"nothing new":                     {with(Inactive, 400, me), holding{me, true, 400, false}, Inactive, 400, false},
+		"an old wish":                     {with(Inactive, 400, me), holding{me, true, 300, true}, Inactive, 400, false},
+		"leaves, active":                  {with(Active, soon, me), holding{me, false, soon + 1, false}, Active, soon + 1, true},
+		"leaves, inactive":                {with(Inactive, 400, me), holding{me, false, 400, false}, Offline, 400, true},
+		"leaves, inactive, others stay":   {with(Inactive, 400, me, other), holding{me, false, 400, false}, Inactive, 400, true},
+		"taken for dead, inactive":        {with(Offline, 400), holding{me, true, 400, false}, Inactive, 400, true},
+		"taken for dead, later deadline":  {with(Offline, 400), holding{me, true, soon, false}, Active, soon, true},
+		"a period that nobody wrote down": {with(Offline, 400), holding{me, false, 900, true}, Active, 900, true},
+		"never here":                      {Record{}, holding{me, false, 0, false}, Offline, 0, false},
+	} {
+		got, changed := c.r.present(c.h, now)
+		if got.State != c.state || got.Until != c.until || changed != c.changed || got.here(me) != c.h.here {
+			t.Errorf("%s: %+v, %v", name, got, changed)
+		}
+		if again, changed := got.present(c.h, now+1); changed {
+			t.Errorf("%s, twice: %+v", name, again)
+		}
+	}
+}

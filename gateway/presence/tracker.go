@@ -42,49 +42,46 @@ type Tracker struct {
 	wg      sync.WaitGroup
 }
 
-// user is what a Tracker knows about one user.
+// user is what a Tracker knows about one user. There is one for each user with connections here: its fields are ordered
+// so that it is small.
 type user struct {
 	id names.UserID
 	// rec is the join of all that was heard of the record; known is false when nothing was, or the record has vanished.
-	rec   Record
-	known bool
-
-	// local says that this node has connections, as far as the Tracker was told; until is the latest deadline of theirs.
-	local bool
+	rec Record
+	// until is the latest deadline of the connections of this node.
 	until int64
 	// wishes counts the activities; those up to seen are in the record.
-	wishes, seen uint64
-	// dirty says that what is here must be compared with the record. syncing is true while somebody does, and synced
-	// is closed then.
-	dirty, syncing bool
-	synced         chan struct{}
-
-	// follow counts the followers; told is what they were told, if base is set; since is when the first came.
-	follow int
-	told   Status
-	base   bool
-	since  int64
-	queued bool
-
+	wishes, seen uint32
+	// synced is closed when syncing is over; nil otherwise.
+	synced chan struct{}
+	// told is what the followers were told, if base is set; since is when the first came.
+	told  Status
+	since int64
 	// asked is a deadline that a node has told, later than the record's.
 	asked int64
 	// dead are nodes whose seats must be emptied.
 	dead []names.NodeID
-	// touch says that Keep must be moved on; touched that it was for this node.
-	touch, touched bool
-	task           *task
-	// pins counts those who hold the user and do not show in another field.
-	pins int
-
-	// at is when work is due, place where that stands in the heap (-1: not there). busy is true while it is done.
+	task *task
+	// at is when work is due, place where that stands in the heap (-1: not there).
 	at        int64
 	place     int
-	busy      bool
-	fails     int
 	notBefore int64
-	counted   State // in the metrics, when tallied
-	tallied   bool
-	unsettled bool // counted in the Tracker's
+
+	// follow counts the followers, pins those who hold the user and do not show in another field.
+	follow, pins int32
+	fails        int32
+	known        bool
+	// local says that this node has connections, as far as the Tracker was told.
+	local bool
+	// dirty says that what is here must be compared with the record. syncing is true while somebody does.
+	dirty, syncing bool
+	base, queued   bool
+	// touch says that Keep must be moved on; touched that it was for this node.
+	touch, touched bool
+	busy           bool  // the work that was due is being done
+	counted        State // in the metrics, when tallied
+	tallied        bool
+	unsettled      bool // counted in the Tracker's
 }
 
 // New returns a Tracker that does nothing before Start, but may be called already.
