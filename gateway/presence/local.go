@@ -78,7 +78,7 @@ func (t *Tracker) unwritten(u *user) bool {
 }
 
 func (t *Tracker) holding(u *user) holding {
-	return holding{node: t.d.Node, here: u.local, until: u.until, fresh: u.wishes > u.seen}
+	return holding{node: t.d.Node, here: u.local, until: u.until, fresh: u.wishes != u.seen}
 }
 
 // mismatched tells whether the record says something wrong about this node: it was taken for dead, or is a ghost. The

@@ -124,7 +124,7 @@ func (t *Tracker) tally(u *user) {
 }
 
 // backoff is the pause before the next try, in milliseconds.
-func backoff(fails int) int64 { return min(int64(retryFirst)<<min(fails, 10), retryLast) }
+func backoff(fails int32) int64 { return min(int64(retryFirst)<<min(fails, 10), retryLast) }
 
 // pause is a wait of so many milliseconds as a duration, an hour at most: deadlines may be absurdly late.
 func pause(ms int64) time.Duration {
