@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -122,7 +123,7 @@ func testGatherOrder(t *testing.T, a, b Bus) {
 			heard++
 			return
 		}
-		publish(t, b, m.Reply, fmt.Sprint(heard))
+		publish(t, b, m.Reply, strconv.Itoa(heard))
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -133,7 +134,7 @@ func testGatherOrder(t *testing.T, a, b Bus) {
 			publish(t, a, "sw.main.top.x", "x")
 		}
 		got, err := gather(wait(t), a, port.LaneOrdered, port.Message{Subject: "sw.main.nodes.ping"}, 1)
-		if want := fmt.Sprint(10 * (i + 1)); err != nil || len(got) != 1 || got[0] != want {
+		if want := strconv.Itoa(10 * (i + 1)); err != nil || len(got) != 1 || got[0] != want {
 			t.Fatalf("heard %q, want %s: %v", got, want, err)
 		}
 	}

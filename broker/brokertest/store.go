@@ -154,7 +154,7 @@ func testRevisions(t *testing.T, s Stores) {
 	fails("written over a mark as if there were none", rev, err)
 	r4 := write(t, s.A, key, r3, "three")
 	readsKey(t, s, key, "three", r4)
-	if !(0 < r1 && r1 < r2 && r2 < r3 && r3 < r4) {
+	if r1 == 0 || r2 <= r1 || r3 <= r2 || r4 <= r3 {
 		t.Errorf("revisions %d, %d, %d, %d", r1, r2, r3, r4)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -87,13 +88,13 @@ func testChangesPages(t *testing.T, s Stores) {
 	t.Helper()
 	const n = 1300
 	for i := range n {
-		write(t, s.A, fmt.Sprintf("n.s.%d", i), 0, fmt.Sprint(i))
+		write(t, s.A, fmt.Sprintf("n.s.%d", i), 0, strconv.Itoa(i))
 	}
 	for _, limit := range []int{97, 1024, 5000} {
 		for ctx := wait(t); ; {
 			got := 0
 			pages := collect(t, s.B, min(limit, 1024), func(c port.Change) {
-				if c.Key != fmt.Sprintf("n.s.%d", got) || string(c.Value) != fmt.Sprint(got) {
+				if c.Key != fmt.Sprintf("n.s.%d", got) || string(c.Value) != strconv.Itoa(got) {
 					t.Errorf("change %d is %+v", got, c)
 				}
 				got++

@@ -156,4 +156,3 @@ func rewrite(t *testing.T, s Stores, keys []string, value string) (stop func()) 
 		wg.Wait()
 	}
 }
-

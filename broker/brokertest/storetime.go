@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -38,7 +39,7 @@ func testRace(t *testing.T, s Stores) {
 		})
 	}
 	wg.Wait()
-	readsKey(t, s, "counter", fmt.Sprint(writers*rounds), writers*rounds)
+	readsKey(t, s, "counter", strconv.Itoa(writers*rounds), writers*rounds)
 }
 
 // testEnds: a key with an end ends, and its mark has a number of its own; written again without one it stays, and with

@@ -140,6 +140,7 @@ func (s *Store) serve(op Op, key string, run func(), end func(error)) {
 	case FaultLost:
 		end(port.ErrTimeout)
 		return
+	case FaultNone, FaultAnswerLost:
 	}
 	s.bucket.settle(time.Now())
 	run()

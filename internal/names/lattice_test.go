@@ -42,9 +42,21 @@ func TestParseKey(t *testing.T) {
 		text string
 		err  error
 	}{
-		{"q:7", nil}, {"a", nil}, {"A-z_0.9:", nil}, {"..", nil}, {x(400), nil}, {strings.Repeat(":", 133) + "a", nil},
-		{"", ErrSyntax}, {"a b", ErrSyntax}, {"a/b", ErrSyntax}, {"*", ErrSyntax}, {">", ErrSyntax}, {"é", ErrSyntax}, {"a\x00", ErrSyntax},
-		{x(401), ErrTooLong}, {strings.Repeat(":", 134), ErrTooLong},
+		{"q:7", nil},
+		{"a", nil},
+		{"A-z_0.9:", nil},
+		{"..", nil},
+		{x(400), nil},
+		{strings.Repeat(":", 133) + "a", nil},
+		{"", ErrSyntax},
+		{"a b", ErrSyntax},
+		{"a/b", ErrSyntax},
+		{"*", ErrSyntax},
+		{">", ErrSyntax},
+		{"é", ErrSyntax},
+		{"a\x00", ErrSyntax},
+		{x(401), ErrTooLong},
+		{strings.Repeat(":", 134), ErrTooLong},
 	} {
 		got, err := ParseKey(tt.text)
 		if !errors.Is(err, tt.err) || err == nil && string(got) != tt.text || err != nil && got != "" {
@@ -60,11 +72,20 @@ func TestParseNamespace(t *testing.T) {
 		want Namespace
 		err  error
 	}{
-		{"chat", "chat", nil}, {"chat.room_1-x", "chat.room_1-x", nil}, {".", ".", nil}, {"idle", "idle", nil}, {"swindon", "swindon", nil},
+		{"chat", "chat", nil},
+		{"chat.room_1-x", "chat.room_1-x", nil},
+		{".", ".", nil},
+		{"idle", "idle", nil},
+		{"swindon", "swindon", nil},
 		{x(400), Namespace(x(400)), nil},
 		{"swindon.user", "swindon.user", ErrReserved},
-		{"", "", ErrSyntax}, {"chat/room", "", ErrSyntax}, {"swindon/user", "", ErrSyntax}, {"a:b", "", ErrSyntax}, {"a b", "", ErrSyntax},
-		{x(401), "", ErrTooLong}, {strings.Repeat(".", 134), "", ErrTooLong},
+		{"", "", ErrSyntax},
+		{"chat/room", "", ErrSyntax},
+		{"swindon/user", "", ErrSyntax},
+		{"a:b", "", ErrSyntax},
+		{"a b", "", ErrSyntax},
+		{x(401), "", ErrTooLong},
+		{strings.Repeat(".", 134), "", ErrTooLong},
 	} {
 		if got, err := ParseNamespace(tt.text); !errors.Is(err, tt.err) || got != tt.want {
 			t.Errorf("%.20q: %.20q, %v, want %v", tt.text, got, err, tt.err)
