@@ -67,6 +67,22 @@ func TestActiveAllocatesNothing(t *testing.T) {
 	}
 }
 
+// TestOwnerClockAhead: a new connection makes active again although by the owner's clock the last deadline, which has
+// passed there, is later than the new one here.
+func TestOwnerClockAhead(t *testing.T) {
+	t.Parallel()
+	tr := alone(t)
+	now := time.Now().UnixMilli()
+	r := Record{Status: Status{now + 60_000, Inactive}, Until: now + 60_000, Seats: []Seat{{nodeID(0), true, 1}}}
+	tr.RecordHeard("ann", r.AppendText(nil))
+	if err := tr.Joined(t.Context(), "ann", now+5000); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := Parse(tr.d.Records.(instant)["ann"]); err != nil || got.State != Active || got.Version <= r.Version {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
 func BenchmarkActive(b *testing.B) {
 	tr := alone(b)
 	now := time.Now().UnixMilli()

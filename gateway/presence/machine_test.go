@@ -143,7 +143,7 @@ func (c *cluster) settle() {
 		n.slow, n.lose = time.Millisecond, 0
 		c.mu.Unlock()
 	}
-	time.Sleep(30 * time.Minute)
+	time.Sleep(6 * time.Minute)
 }
 
 // final checks what must be true in the end.
