@@ -26,6 +26,8 @@ func (p *Pool) intake(m port.Message) {
 		p.hearUser(m)
 	case "lat":
 		p.lattices.Hear(m)
+	case "load":
+		p.lattices.HearLoad(m)
 	case "nodes":
 		p.hearNodes(m)
 	case "node":

@@ -39,6 +39,8 @@ var memnetPeer = netip.MustParseAddr("127.0.0.1")
 //	api@1 METHOD TARGET | Header: value | Body: text = STATUS WARNING
 //	nats SUBJECT BODY [= CODE]             a backend publishes, or requests and gets this error code ("ok" for none)
 //	nats serve SUBJECT                     a backend serves a subject
+// With "also: mesh" in its config a transcript is played a second time on nodes without a store.
+//
 //	wait 3s · bus@1 down, up, stalled or moving · drain@1 5s · stop@1 · stats@1 NAME = VALUE
 func TestTranscripts(t *testing.T) {
 	t.Parallel()
@@ -61,6 +63,11 @@ func TestTranscripts(t *testing.T) {
 				sections[f.Name] = string(f.Data)
 			}
 			synctest.Test(t, func(t *testing.T) { play(t, sections["config"], sections["script"]) })
+			if mesh := strings.Replace(sections["config"], "also: mesh", "mesh: true", 1); mesh != sections["config"] {
+				t.Run("mesh", func(t *testing.T) {
+					synctest.Test(t, func(t *testing.T) { play(t, mesh, sections["script"]) })
+				})
+			}
 		})
 	}
 }
@@ -199,6 +206,7 @@ func (s *stage) configure(config string) (nodes int) {
 			p.Limits.MaxKeysPerUser = number
 		case "max-keys-per-namespace":
 			p.Limits.MaxKeysPerNamespace = number
+		case "also":
 		case "mesh":
 			s.setup.mesh = value == "true"
 		case "api-tokens":

@@ -83,8 +83,8 @@ func (m *mesh) apply(ns names.Namespace, ts []target) ([]docChange, error) {
 	for i := range ts {
 		t := &ts[i]
 		n.expireNow(t.doc, g.now)
-		next, known := n.contentOf(t.doc)
-		if !known && t.doc.Kind == names.SharedDoc {
+		next, _ := n.contentOf(t.doc)
+		if t.doc.Kind == names.SharedDoc && !next.written() && t.delta.written() {
 			created++
 		}
 		next.apply(t.doc.Kind, &t.delta, g.now, 0)
@@ -94,7 +94,7 @@ func (m *mesh) apply(ns names.Namespace, ts []target) ([]docChange, error) {
 		}
 		batch = append(batch, docChange{doc: t.doc, delta: next.meant(t.doc.Kind, &t.delta)})
 	}
-	if limit := s.limits().MaxKeysPerNamespace; created > 0 && len(n.shared)+created > limit {
+	if limit := s.limits().MaxKeysPerNamespace; created > 0 && len(n.shared)+created > limit && n.written()+created > limit {
 		return nil, s.counts.refuse(ns, limit)
 	}
 	for i := range batch {
@@ -117,6 +117,19 @@ func (n *namespace) contentOf(d names.Doc) (c content, known bool) {
 		return content{private: p.keys.Clone()}, true
 	}
 	return c, false
+}
+
+// written tells whether somebody has written the shared key: what is only seen is no key.
+func (c *content) written() bool { return !c.shared.Empty() || c.shared.End != 0 }
+
+// written counts the shared keys. The caller holds the lock.
+func (n *namespace) written() (keys int) {
+	for _, p := range n.shared {
+		if !p.state.Empty() || p.state.End != 0 {
+			keys++
+		}
+	}
+	return keys
 }
 
 // make has a copy of a document: a mesh keeps all of them. The caller holds the lock.
