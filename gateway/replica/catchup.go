@@ -212,6 +212,7 @@ func (s *Set) lost(end uint64, now time.Time) {
 	s.target, s.targetAt, s.synced, s.gap = 0, time.Time{}, now, false
 	s.markMu.Unlock()
 	s.counts.forget()
+	s.recent.forget()
 	count := 0
 	for _, n := range s.all() {
 		n.mu.Lock()

@@ -22,8 +22,13 @@ func (s *Set) commit(ctx context.Context, sl *slot, r *round) error {
 				return failed(r.doc, err)
 			}
 		}
+		if !sl.known && try == 0 {
+			sl.have, sl.known = s.recent.take(r.doc)
+			sl.guess = sl.known
+		}
 		if !sl.known {
 			var err error
+			sl.guess, sl.size = false, 0
 			if sl.have, err = s.get(ctx, r.doc, latest); err != nil {
 				if ctx.Err() != nil || !unsure && errors.Is(err, port.ErrUnavailable) {
 					return failed(r.doc, err)
@@ -34,6 +39,10 @@ func (s *Set) commit(ctx context.Context, sl *slot, r *round) error {
 		}
 		seq, err := s.attempt(ctx, sl, r)
 		switch {
+		case err == nil && sl.guess:
+			// Nothing grew, and nobody has said that the store still holds it.
+			sl.known = false
+			continue
 		case err == nil:
 			r.change.prev, sl.have.rev = sl.have.rev, seq
 			r.change.seq = seq
@@ -77,10 +86,12 @@ func (s *Set) attempt(ctx context.Context, sl *slot, r *round) (seq uint64, err 
 	}
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
-	seq, err = s.store.CompareAndSwap(ctx, r.doc.StoreKey(), sl.have.rev, m.next.appendStored(nil, r.doc.Kind), m.ttl)
+	text := m.next.appendStored(nil, r.doc.Kind)
+	seq, err = s.store.CompareAndSwap(ctx, r.doc.StoreKey(), sl.have.rev, text, m.ttl)
 	if err != nil {
 		return 0, err
 	}
+	sl.guess, sl.size = false, len(text)
 	s.metrics.commits.Add(1)
 	if !sl.have.exists && r.doc.Kind == names.SharedDoc {
 		s.counts.created(r.doc.Namespace)

@@ -50,11 +50,19 @@ type cluster struct {
 	fault atomic.Pointer[func(from *node, m port.Message) bool]
 }
 
+// newBenchCluster is one node outside of a bubble.
+func newBenchCluster(t fataler) *cluster {
+	c := &cluster{t: t, net: memory.NewNetwork(0), cfg: replica.DefaultConfig(), limits: lattice.DefaultLimits()}
+	c.nodes = append(c.nodes, c.start())
+	return c
+}
+
 func newCluster(t fataler, mesh bool, n int) *cluster {
 	c := &cluster{t: t, net: memory.NewNetwork(0), mesh: mesh, cfg: replica.DefaultConfig(), limits: lattice.DefaultLimits()}
 	for range n {
 		c.nodes = append(c.nodes, c.start())
 	}
+	synctest.Wait()
 	return c
 }
 
@@ -138,7 +146,6 @@ func (c *cluster) start() *node {
 	ctx, cancel := context.WithCancel(context.Background())
 	n.quit = cancel
 	go n.beat(ctx)
-	synctest.Wait()
 	return n
 }
 

@@ -36,6 +36,7 @@ func (s *Set) hearDocs(m port.Message, ns names.Namespace) {
 	s.deliver(ns, batch)
 	for i := range batch {
 		c := &batch[i]
+		s.recent.heard(c.doc)
 		s.heardOf(c)
 		if c.prev == 0 && c.seq != 0 && c.doc.Kind == names.SharedDoc {
 			s.counts.created(ns)

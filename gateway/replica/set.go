@@ -31,6 +31,7 @@ type Set struct {
 	early int64
 
 	slots  *slots
+	recent recent
 	counts *counts
 	ends   *ends
 	idle   *idleQueue

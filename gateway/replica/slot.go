@@ -28,6 +28,10 @@ type slot struct {
 	// have is what the store holds, as far as this burst knows: kept within a burst, forgotten between bursts.
 	have  held // the runner's
 	known bool // the runner's
+	// guess says that have is what it was a moment ago, before this burst; size is that of its text, if it was written
+	// in this burst. The runner's.
+	guess bool
+	size  int
 	// first is a value that was read before by an update that wanted to check several documents. Guarded.
 	first *held
 	// next is the round that waits. Guarded.
@@ -157,7 +161,7 @@ func (x *slots) take(sl *slot) *round {
 	x.set.metrics.waiters.Add(-int64(len(r.waiters)))
 	if f := sl.first; f != nil {
 		if !sl.known || f.rev > sl.have.rev {
-			sl.have, sl.known = *f, true
+			sl.have, sl.known, sl.guess = *f, true, false
 		}
 		sl.first = nil
 	}
@@ -183,14 +187,18 @@ func (x *slots) settle(r *round) bool {
 // burst is over.
 func (x *slots) follow(sl *slot) {
 	x.mu.Lock()
-	defer x.mu.Unlock()
-	if sl.next == nil {
+	over := sl.next == nil
+	if over {
 		delete(x.m, sl.doc)
 		x.set.metrics.slots.Add(-1)
-		return
+	} else {
+		x.running.Add(1)
+		go x.run(sl)
 	}
-	x.running.Add(1)
-	go x.run(sl)
+	x.mu.Unlock()
+	if over && sl.known && sl.size > 0 {
+		x.set.recent.put(sl.doc, sl.have, sl.size)
+	}
 }
 
 // finish gives the lone waiters what was promised to them.
