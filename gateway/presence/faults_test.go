@@ -616,7 +616,7 @@ func TestHolderUnheardOf(t *testing.T) {
 		u := c.users(0, 1)[0]
 		_ = c.nodes[0].join(u, 10*time.Second)
 		c.mute = true
-		_ = c.nodes[1].join(u, 10*time.Second)
+		_ = c.nodes[1].join(u, 5*time.Second)
 		c.sleep(time.Second)
 		c.nodes[1].active(u, 15*time.Second)
 		c.sleep(14900 * time.Millisecond)
