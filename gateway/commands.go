@@ -112,14 +112,10 @@ func (p *Pool) hearUser(m port.Message) {
 			p.answer(m, port.ErrMalformed)
 			return
 		}
-		if conns > 0 && p.async(func(ctx context.Context) {
-			_, err := p.addUsers(ctx, user, users)
-			p.answer(m, err)
-		}) {
-			return
-		}
 		if conns > 0 {
-			p.answer(m, port.ErrUnavailable)
+			if !p.async(func(ctx context.Context) { p.answer(m, p.addUsers(ctx, user, users)) }) {
+				p.answer(m, port.ErrUnavailable)
+			}
 			return
 		}
 	default:

@@ -39,6 +39,7 @@ var memnetPeer = netip.MustParseAddr("127.0.0.1")
 //	api@1 METHOD TARGET | Header: value | Body: text = STATUS WARNING
 //	nats SUBJECT BODY [= CODE]             a backend publishes, or requests and gets this error code ("ok" for none)
 //	nats serve SUBJECT                     a backend serves a subject
+//
 // With "also: mesh" in its config a transcript is played a second time on nodes without a store.
 //
 //	wait 3s · bus@1 down, up, stalled or moving · drain@1 5s · stop@1 · stats@1 NAME = VALUE

@@ -46,7 +46,7 @@ func (p *Pool) UpdateUsers(ctx context.Context, user names.UserID, users []names
 	}
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
-	if _, err := p.addUsers(ctx, user, users); err != nil {
+	if err := p.addUsers(ctx, user, users); err != nil {
 		return err
 	}
 	return p.askAll(ctx, port.Message{
@@ -132,24 +132,24 @@ func (p *Pool) unwatch(n uint64) error {
 	return nil
 }
 
-// addUsers adds users to those that a user's session on this node watches; false: there is none.
-func (p *Pool) addUsers(ctx context.Context, user names.UserID, users []names.UserID) (here bool, err error) {
+// addUsers adds users to those that a user's session on this node watches, if there is one.
+func (p *Pool) addUsers(ctx context.Context, user names.UserID, users []names.UserID) error {
 	s := p.sessions.find(user, false)
 	if s == nil {
-		return false, nil
+		return nil
 	}
 	if err := p.watches.add(s, users, p.cfg.Load().MaxSubscriptionsPerConnection); err != nil {
-		return true, err
+		return err
 	}
 	if !s.hasWatcher() {
-		return true, nil
+		return nil
 	}
 	list, err := p.presence.Statuses(ctx, users)
 	if err != nil {
-		return true, err
+		return err
 	}
 	s.tell(statusFrame(users, list))
-	return true, nil
+	return nil
 }
 
 // statusChanged tells whoever watches a user on this node that it is there, or is no more. One is never told about

@@ -7,9 +7,7 @@ import (
 	"github.com/swindon-go/swindon/internal/port"
 )
 
-var (
-	errBadBody = errors.New("body is not what the endpoint takes")
-)
+var errBadBody = errors.New("body is not what the endpoint takes")
 
 // statusOf is the one table from what went wrong to the status of the answer (decisions D15–D18, D22). Only port.ErrGone
 // is not in it: see answer.
