@@ -64,7 +64,7 @@ fuzz: ## every fuzz target for FUZZTIME (30s)
 	done
 
 .PHONY: bench
-bench: build bench-setup ## CPU and memory beside the baselines, written to docs/performance.md (about 15 minutes)
+bench: build bench-setup ## CPU and memory beside the baselines, written to docs/performance.md (about 20 minutes)
 	$(GO) run ./integration/bench/cmd/bench -swindon bin/swindon -write docs/performance.md
 
 .PHONY: bench-setup
@@ -77,7 +77,7 @@ bench-setup: # the load generator and the baseline server
 
 .PHONY: microbench
 microbench: ## Go benchmarks of the hot paths
-	$(GO) test -run '^$$' -bench . -benchmem ./gateway/... ./internal/... ./proxy/... ./routing/... ./static/... ./broker/...
+	$(GO) test -run '^$$' -bench . -benchmem ./gateway/... ./internal/... ./proxy/... ./routing/... ./static/... ./broker/... ./lattice/...
 
 .PHONY: cover
 cover: ## coverage per package
