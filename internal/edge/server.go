@@ -11,6 +11,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/swindon-go/swindon/internal/http1"
 	"github.com/swindon-go/swindon/internal/ident"
 	"github.com/swindon-go/swindon/internal/listen"
 )
@@ -31,7 +32,8 @@ type Deps struct {
 // Server answers the requests of the main listeners. All methods may be called concurrently.
 type Server struct {
 	d       Deps
-	http    http.Server
+	plain   *http1.Server // accepts, and serves the plain requests
+	http    http.Server   // serves the others
 	table   atomic.Pointer[Table]
 	metrics metrics
 
@@ -59,6 +61,7 @@ func New(t *Table, d Deps) (*Server, error) {
 	s.http.Protocols = new(http.Protocols)
 	s.http.Protocols.SetHTTP1(true)
 	listen.Prepare(&s.http)
+	s.plain = http1.New(&s.http, &s.conns)
 	return s, nil
 }
 
@@ -66,7 +69,7 @@ func New(t *Table, d Deps) (*Server, error) {
 func (s *Server) Apply(t *Table) { s.table.Store(t) }
 
 // Serve answers the connections of a listener until that is closed. It may be called for any number of listeners.
-func (s *Server) Serve(l net.Listener) error { return s.http.Serve(l) }
+func (s *Server) Serve(l net.Listener) error { return s.plain.Serve(l) }
 
 // Requests is the number of requests so far, those refused included.
 func (s *Server) Requests() uint64 { return s.metrics.requests.Load() }
@@ -77,4 +80,7 @@ func (s *Server) Requests() uint64 { return s.metrics.requests.Load() }
 func (s *Server) Drain(ctx context.Context) error { return s.conns.Drain(ctx, &s.http) }
 
 // Close closes every connection that is not taken over.
-func (s *Server) Close() error { return s.http.Close() }
+func (s *Server) Close() error {
+	s.conns.Close()
+	return s.http.Close()
+}

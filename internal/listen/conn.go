@@ -62,11 +62,20 @@ type Conn struct {
 	bodies atomic.Uint32              // reads of request bodies, begun and ended: odd while one waits
 	waited uint32                     // bodies when Drainer looked last; odd: it waited then
 	timer  atomic.Pointer[time.Timer] // of LimitResponse; nil until it is called
+
+	until   time.Time     // limit of the phase, in which ReadHead reads; zero: none
+	socket  time.Time     // the socket's read deadline that ReadHead has set, or what comes to the same; zero: none
+	watched chan struct{} // closed by the goroutine of Watch; nil without one
+	pending []byte        // see HandOver; read before the socket is
 }
 
 func newConn(tc *net.TCPConn, g *Group) *Conn {
 	c := &Conn{TCPConn: tc, group: g}
-	_ = c.limitRead(time.Now(), g.timeouts.Load().FirstByte)
+	if d := g.timeouts.Load().FirstByte; d > 0 {
+		c.until = time.Now().Add(d)
+		c.armed.Store(true)
+		c.arm()
+	}
 	return c
 }
 
@@ -75,6 +84,9 @@ func (c *Conn) Fresh() bool { return phase(c.phase.Load()) == phaseNew }
 
 // partial tells whether a request's head has begun to come and is not complete.
 func (c *Conn) partial() bool { return phase(c.phase.Load()) == phaseHead }
+
+// idle tells whether a response has been sent and no further request has begun to come.
+func (c *Conn) idle() bool { return phase(c.phase.Load()) == phaseIdle }
 
 // stuck tells whether the same read has been waiting for more of a request's body since it was asked last. Only Drainer
 // asks.
@@ -102,6 +114,9 @@ func (c *Conn) Target() (string, bool) {
 // Read reads from the socket. The first byte of a request starts the limit for its head. Empty lines before the first
 // request are dropped.
 func (c *Conn) Read(p []byte) (int, error) {
+	if len(c.pending) > 0 {
+		return c.readPending(p), nil
+	}
 	switch phase(c.phase.Load()) {
 	case phaseIdle:
 		if len(p) < bufferSize {
@@ -141,6 +156,18 @@ func (c *Conn) Read(p []byte) (int, error) {
 		c.beginHead()
 	}
 	return n, err
+}
+
+// readPending reads what stands before the bytes of the socket: the beginning of a request.
+func (c *Conn) readPending(p []byte) int {
+	n := copy(p, c.pending)
+	if c.pending = c.pending[n:]; len(c.pending) == 0 {
+		c.pending = nil
+	}
+	if c.repair {
+		c.target = repairTarget(p[:n])
+	}
+	return n
 }
 
 // bufferSize is that of the buffer into which net/http reads when it waits for a request. A test holds that.

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -18,9 +19,9 @@ const grace = 500 * time.Millisecond
 // http.Server.Shutdown would do but for connections without a byte, of which browsers and pools open some in advance:
 // it counts them as busy for five seconds.
 type Drainer struct {
-	mu       sync.Mutex // guards following
+	draining atomic.Bool // set under mu, so that no connection is missed
+	mu       sync.Mutex  // guards following
 	conns    map[net.Conn]struct{}
-	draining bool
 	empty    chan struct{} // made by Drain, closed when the last of conns has left
 	closed   bool          // empty is closed
 }
@@ -34,8 +35,11 @@ func (d *Drainer) Track(c net.Conn, state http.ConnState) {
 		if d.conns == nil {
 			d.conns = make(map[net.Conn]struct{})
 		}
+		if _, known := d.conns[c]; known {
+			return // handed from one server to another
+		}
 		d.conns[c] = struct{}{}
-		if d.draining {
+		if d.draining.Load() {
 			_ = c.Close() // accepted at the last moment; its serving goroutine ends by itself
 		}
 	case http.StateHijacked, http.StateClosed:
@@ -49,7 +53,7 @@ func (d *Drainer) Track(c net.Conn, state http.ConnState) {
 
 // check tells Drain when no connection is left; d.mu is held.
 func (d *Drainer) check() {
-	if d.draining && len(d.conns) == 0 && !d.closed {
+	if d.empty != nil && len(d.conns) == 0 && !d.closed {
 		d.closed = true
 		close(d.empty)
 	}
@@ -61,10 +65,11 @@ func (d *Drainer) check() {
 func (d *Drainer) Drain(ctx context.Context, srv *http.Server) error {
 	srv.SetKeepAlivesEnabled(false)
 	d.mu.Lock()
-	if !d.draining {
-		d.draining, d.empty = true, make(chan struct{})
+	d.draining.Store(true)
+	if d.empty == nil {
+		d.empty = make(chan struct{})
 	}
-	d.closeIf((*Conn).Fresh)
+	d.closeIf(func(c *Conn) bool { return c.Fresh() || c.idle() })
 	d.check()
 	empty := d.empty
 	d.mu.Unlock()
@@ -81,6 +86,19 @@ func (d *Drainer) Drain(ctx context.Context, srv *http.Server) error {
 			d.closeIf(func(c *Conn) bool { return c.partial() || c.stuck() })
 			d.mu.Unlock()
 		}
+	}
+}
+
+// Draining tells whether Drain or Close has been called: connections are not kept for further requests.
+func (d *Drainer) Draining() bool { return d.draining.Load() }
+
+// Close closes every connection that is not taken over, now and later.
+func (d *Drainer) Close() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.draining.Store(true)
+	for c := range d.conns {
+		_ = c.Close()
 	}
 }
 
