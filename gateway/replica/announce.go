@@ -28,7 +28,7 @@ func (s *Set) announce(rounds []*round) {
 	var sent error
 	var held []*heldChange
 	if len(batch) > 0 {
-		sent, held = s.share(batch)
+		held, sent = s.share(batch)
 	}
 	for _, r := range rounds {
 		if r.doc.Kind != names.RecordDoc && r.err == nil {
@@ -42,7 +42,7 @@ func (s *Set) announce(rounds []*round) {
 
 // share publishes changes of one namespace and delivers them here. They are delivered also when they could not be
 // published: they are committed.
-func (s *Set) share(batch []docChange) (sent error, held []*heldChange) {
+func (s *Set) share(batch []docChange) (held []*heldChange, sent error) {
 	ns := batch[0].doc.Namespace
 	for _, body := range s.bodies(batch, nil) {
 		if err := s.publish(port.Message{Subject: s.deps.Space.Lattice(ns), Header: s.header, Data: body}); err != nil {
@@ -54,7 +54,7 @@ func (s *Set) share(batch []docChange) (sent error, held []*heldChange) {
 	for i := range batch {
 		s.heardOf(&batch[i])
 	}
-	return sent, held
+	return held, sent
 }
 
 func (s *Set) publish(m port.Message) error {

@@ -81,7 +81,7 @@ func (s *Set) tryEach(have *held, r *round, now int64) blend {
 func (b *blend) merge(kind names.DocKind, back, delta *content, now int64, fresh uint64) {
 	b.tell = back != nil || delta != nil
 	if back != nil {
-		_, changed := b.next.merge(kind, back)
+		changed := b.next.merge(kind, back)
 		b.changed = b.changed || changed
 		b.change.delta = *back
 	}

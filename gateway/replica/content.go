@@ -32,7 +32,7 @@ func parse(kind names.DocKind, data []byte, now int64) (c content, err error) {
 	}
 	if err != nil {
 		// Not the fault of whoever wants to change it.
-		return content{}, fmt.Errorf("stored document: %v: %w", err, port.ErrUnavailable)
+		return content{}, fmt.Errorf("stored document: %s: %w", err.Error(), port.ErrUnavailable)
 	}
 	return c, nil
 }
@@ -62,15 +62,15 @@ func (c *content) clone(kind names.DocKind) content {
 }
 
 // merge joins a state, or what has its generations, into c.
-func (c *content) merge(kind names.DocKind, d *content) (grown content, changed bool) {
+func (c *content) merge(kind names.DocKind, d *content) (changed bool) {
 	switch kind {
 	case names.SharedDoc:
-		grown.shared, changed = c.shared.Merge(&d.shared)
+		_, changed = c.shared.Merge(&d.shared)
 	case names.PrivateDoc:
-		grown.private, changed = c.private.Merge(&d.private)
+		_, changed = c.private.Merge(&d.private)
 	default:
 	}
-	return grown, changed
+	return changed
 }
 
 // apply merges an update into the present generations. fresh is the generation of keys that c does not know.

@@ -45,4 +45,3 @@ func mix(kind byte, name string, digest uint64) uint64 {
 	h = (h ^ h>>33) * 0xff51afd7ed558ccd
 	return h ^ h>>33
 }
-

@@ -45,7 +45,7 @@ func newDirty(s *Set) *dirty {
 }
 
 // updateOrRemember is Update while lattice-degraded is accept.
-func (s *Set) updateOrRemember(ctx context.Context, ns names.Namespace, ts []target) error {
+func (s *Set) updateOrRemember(ctx context.Context, ts []target) error {
 	if !s.dirty.storeAway() {
 		tryCtx, cancel := context.WithTimeout(ctx, acceptAfter)
 		err := s.update(tryCtx, ts)
@@ -63,8 +63,8 @@ func (s *Set) updateOrRemember(ctx context.Context, ns names.Namespace, ts []tar
 	for i := range ts {
 		batch[i] = docChange{doc: ts[i].doc, form: asUpdate, delta: ts[i].delta}
 	}
-	if sent, _ := s.share(batch); sent != nil {
-		return sent
+	if _, err := s.share(batch); err != nil {
+		return err
 	}
 	if err := s.bus.Flush(ctx); err != nil {
 		return notFlushed(err)
@@ -163,18 +163,17 @@ func (d *dirty) take(n int) map[names.Doc]*dirtyDoc {
 func (d *dirty) run(ctx context.Context) {
 	wait := dirtyPauseMin
 	for {
-		left := true
 		if d.set.bus.Up() && d.set.store.Ready() {
-			var failed bool
-			if left, failed = d.flush(ctx); !failed {
+			left, failed := d.flush(ctx)
+			if !failed {
 				wait = dirtyPauseMin
-				if left {
-					continue
-				}
+			}
+			if left && !failed {
+				continue
 			}
 		}
 		d.mu.Lock()
-		left = len(d.m) > 0
+		left := len(d.m) > 0
 		d.mu.Unlock()
 		var timer <-chan time.Time
 		if left {

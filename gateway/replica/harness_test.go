@@ -241,7 +241,6 @@ type client struct {
 	mu     sync.Mutex // guards the following
 	frames []string
 	state  map[string]map[string]string
-	back   []string // what went backwards
 }
 
 func (c *client) Changed(ch *replica.Change) {

@@ -82,7 +82,9 @@ func (l *loader) take(now time.Time) (docs, twice []names.Doc, rest time.Duratio
 	if len(l.later) > 0 {
 		if rest = l.due.Sub(now); rest <= 0 {
 			for d := range l.later {
-				l.soon[d] = l.soon[d]
+				if _, waits := l.soon[d]; !waits {
+					l.soon[d] = false
+				}
 			}
 			clear(l.later)
 			rest = 0

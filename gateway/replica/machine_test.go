@@ -119,10 +119,14 @@ func newMachine(t *rapid.T, mesh bool) *machine {
 	return m
 }
 
-func (m *machine) node(t *rapid.T) *node { return m.c.nodes[rapid.IntRange(0, len(m.c.nodes)-1).Draw(t, "node")] }
+func (m *machine) node(t *rapid.T) *node {
+	return m.c.nodes[rapid.IntRange(0, len(m.c.nodes)-1).Draw(t, "node")]
+}
 
 // victim is any node but the first.
-func (m *machine) victim(t *rapid.T) *node { return m.c.nodes[rapid.IntRange(1, len(m.c.nodes)-1).Draw(t, "victim")] }
+func (m *machine) victim(t *rapid.T) *node {
+	return m.c.nodes[rapid.IntRange(1, len(m.c.nodes)-1).Draw(t, "victim")]
+}
 
 // delta draws an update in which every value is new.
 func (m *machine) delta(t *rapid.T) string {
@@ -260,7 +264,9 @@ func (m *machine) lag(t *rapid.T) {
 	m.store.SetLag(time.Duration(rapid.IntRange(0, 500).Draw(t, "lag")) * time.Millisecond)
 }
 
-func (m *machine) loseAnswers(t *rapid.T) { m.store.LoseAnswers(rapid.IntRange(1, 3).Draw(t, "answers")) }
+func (m *machine) loseAnswers(t *rapid.T) {
+	m.store.LoseAnswers(rapid.IntRange(1, 3).Draw(t, "answers"))
+}
 
 func (m *machine) storeDown(*rapid.T) { m.store.SetDown(true) }
 

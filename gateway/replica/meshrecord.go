@@ -42,7 +42,9 @@ func (x *meshRecords) put(u names.UserID, r meshRecord) {
 	x.sum += recordDigest(u, r.value)
 }
 
-func recordDigest(u names.UserID, value []byte) uint64 { return mix('r', string(u), mix('v', string(value), 0)) }
+func recordDigest(u names.UserID, value []byte) uint64 {
+	return mix('r', string(u), mix('v', string(value), 0))
+}
 
 func (x *meshRecords) hash() uint64 {
 	x.mu.Lock()

@@ -61,6 +61,6 @@ func (s *Set) remove(ctx context.Context, doc names.Doc, rev uint64) error {
 	if doc.Kind == names.SharedDoc {
 		s.counts.removed(doc.Namespace)
 	}
-	sent, _ := s.share([]docChange{{doc: doc, form: asGone, seq: seq, prev: rev}})
-	return sent
+	_, err = s.share([]docChange{{doc: doc, form: asGone, seq: seq, prev: rev}})
+	return err
 }

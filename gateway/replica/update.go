@@ -40,7 +40,7 @@ func (s *Set) Update(ctx context.Context, ns names.Namespace, d *lattice.Delta) 
 	case !s.bus.Up():
 		return fmt.Errorf("update: %w", port.ErrUnavailable)
 	case s.accepts():
-		return s.updateOrRemember(ctx, ns, ts)
+		return s.updateOrRemember(ctx, ts)
 	}
 	return s.update(ctx, ts)
 }
