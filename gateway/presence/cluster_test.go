@@ -147,6 +147,11 @@ func (c *cluster) troubled() { c.troubles = append(c.troubles, c.now()) }
 
 // calm tells that nothing broke for so long before now.
 func (c *cluster) calm(d time.Duration) bool {
+	for _, n := range c.nodes {
+		if n.cut && !n.gone {
+			return false
+		}
+	}
 	return len(c.troubles) == 0 || c.now()-c.troubles[len(c.troubles)-1] > d
 }
 

@@ -83,6 +83,40 @@ func TestOwnerClockAhead(t *testing.T) {
 	}
 }
 
+// adopter is a store in which another node takes this one for dead right after its first write, and is heard before
+// the write's answer.
+type adopter struct {
+	instant
+	t    *Tracker
+	once bool
+}
+
+func (s *adopter) ChangeRecord(ctx context.Context, u names.UserID, f func([]byte) ([]byte, time.Duration)) ([]byte, error) {
+	v, err := s.instant.ChangeRecord(ctx, u, f)
+	if !s.once {
+		s.once = true
+		r, _ := Parse(v)
+		r, _ = r.adopt([]names.NodeID{nodeID(0)}, time.Now().UnixMilli())
+		s.instant[u] = r.AppendText(nil)
+		s.t.RecordHeard(u, s.instant[u])
+	}
+	return v, err
+}
+
+// TestAdoptedWhileWriting: what is heard during a write is not forgotten after it.
+func TestAdoptedWhileWriting(t *testing.T) {
+	t.Parallel()
+	tr := alone(t)
+	s := &adopter{instant: instant{}, t: tr}
+	tr.d.Records = s
+	if err := tr.Joined(t.Context(), "ann", time.Now().UnixMilli()+60_000); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := Parse(s.instant["ann"]); err != nil || !r.here(nodeID(0)) {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
 func BenchmarkActive(b *testing.B) {
 	tr := alone(b)
 	now := time.Now().UnixMilli()

@@ -642,3 +642,94 @@ func TestPurgeReadsFirst(t *testing.T) {
 		}
 	})
 }
+
+// TestDeadlineOfTheJustDead: the only holder has died a second before the deadline, so that it is still believed to live. It
+// is asked until it is not; then the user is offline at once, not inactive first.
+func TestDeadlineOfTheJustDead(t *testing.T) {
+	t.Parallel()
+	in(t, 3, func(t *testing.T, c *cluster) {
+		c.sleep(11 * time.Second)
+		u := c.users(0, 1)[0]
+		_ = c.nodes[2].join(u, 5*time.Second)
+		c.sleep(4 * time.Second)
+		c.nodes[2].kill()
+		c.sleep(time.Second)
+		c.want(u, Active)
+		c.sleep(4 * time.Second)
+		c.want(u, Offline)
+		c.mu.Lock()
+		for _, m := range c.history[u] {
+			if m.rec.State == Inactive {
+				t.Errorf("inactive at %v", m.at)
+			}
+		}
+		c.mu.Unlock()
+		if n := c.nodes[0].t.d.Metrics.askErrors.Load(); n == 0 {
+			t.Error("nobody was asked in vain")
+		}
+		c.sleep(5 * time.Minute)
+		if len(c.sent[u]) != 1 {
+			t.Errorf("sent %v", c.sent)
+		}
+	})
+}
+
+// TestTakenOver: a sender that hears that another node sends the notice now abandons its request at once.
+func TestTakenOver(t *testing.T) {
+	t.Parallel()
+	overStore(t, 2, func(t *testing.T, c *cluster) {
+		u := c.users(1, 1)[0]
+		c.wait = time.Minute
+		_ = c.nodes[0].join(u, time.Second)
+		c.sleep(2 * time.Second)
+		if c.sending != 1 {
+			t.Fatalf("%d under way", c.sending)
+		}
+		r := c.nodes[0].record(u)
+		r.Notice.Turn, r.Notice.Owner = r.Notice.Turn+1, nodeID(0)
+		c.mu.Lock()
+		c.store[u].value = r.AppendText(nil)
+		c.store[u].rev++
+		c.mu.Unlock()
+		c.nodes[1].t.RecordHeard(u, r.AppendText(nil))
+		c.sleep(0)
+		if c.sending != 0 {
+			t.Error("the request goes on")
+		}
+		c.sleep(5 * time.Minute)
+		if s := c.sent[u]; len(s) != 2 || !s[1].answered || s[1].at < s[0].at+29*time.Second || len(c.ids(u)) != 1 {
+			t.Errorf("sent %v", s)
+		}
+	})
+}
+
+// TestDeadBeforeHeardOf: a node is dead before the owner of its user has ever heard of it.
+func TestDeadBeforeHeardOf(t *testing.T) {
+	t.Parallel()
+	overStore(t, 2, func(t *testing.T, c *cluster) {
+		c.nodes[1].setCut(true)
+		c.add()
+		us := c.users(2, 3)
+		c.nodes[1].setCut(false)
+		for _, u := range us {
+			_ = c.nodes[1].join(u, time.Second)
+		}
+		c.nodes[1].kill()
+		c.sleep(9 * time.Second)
+		for _, u := range us {
+			if r := c.nodes[0].record(u); !r.anybody() {
+				t.Errorf("%s: adopted early: %s", u, r.AppendText(nil))
+			}
+		}
+		c.sleep(10 * time.Second)
+		for _, u := range us {
+			if r := c.nodes[0].record(u); r.anybody() || r.State != Offline {
+				t.Errorf("%s: %s", u, r.AppendText(nil))
+			}
+		}
+		c.sleep(time.Minute)
+		if c.scans > 20 {
+			t.Errorf("%d scans", c.scans)
+		}
+	})
+}

@@ -96,7 +96,7 @@ func (c *cluster) do(a action) {
 			c.wg.Go(func() { _ = n.join(u, d+100*time.Millisecond) })
 			return
 		}
-		if err := n.join(u, d+100*time.Millisecond); err != nil && !n.cut && n.lose == 0 && n.slow < time.Second && c.calm(3*time.Second) {
+		if err := n.join(u, d+100*time.Millisecond); err != nil && !n.cut && n.lose == 0 && n.slow < 100*time.Millisecond && c.calm(3*time.Second) {
 			c.t.Errorf("%v: %v", a, err)
 		}
 	case "part":

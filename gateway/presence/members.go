@@ -10,7 +10,8 @@ import (
 // membership is what is known of the comings and goings of nodes, and of the scans that follow them. The Tracker's mu
 // guards it.
 type membership struct {
-	// lost are nodes that are silent, but not dead yet.
+	// lost are nodes that are silent and may turn out to be dead: they were heard of, or have connections in a record that
+	// this node owns.
 	lost []names.NodeID
 	// wanted says that a scan is to be made, scanning that one is under way; at is when the last began.
 	wanted, scanning bool
@@ -45,17 +46,29 @@ func (t *Tracker) look() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	m := &t.member
+	now := t.now()
 	if len(lost) > 0 {
-		m.wanted = true
+		m.deferred = m.deferred || now < m.calmAt
+		m.wanted = m.wanted || now >= m.calmAt
 		m.lost = slices.DeleteFunc(m.lost, func(n names.NodeID) bool { return slices.Contains(lost, n) })
 	}
-	now := t.now()
 	if m.deferred && now >= m.calmAt {
 		m.wanted, m.deferred = true, false
 	}
 	if (m.wanted || now-m.at >= scanInterval.Milliseconds()) && !m.scanning && now-m.at >= tickInterval.Milliseconds() {
 		m.wanted, m.scanning, m.at = false, true, now
 		t.wg.Go(t.scan)
+	}
+}
+
+// suspect notes nodes with connections in a record of this node's that are not among the live ones: this node may never
+// have heard of them. The caller holds mu.
+func (t *Tracker) suspect(r *Record) {
+	for _, s := range r.Seats {
+		if s.Here && s.Node != t.d.Node && !t.view.has(s.Node) && !slices.Contains(t.member.lost, s.Node) &&
+			len(t.member.lost) < maxSeats {
+			t.member.lost = append(t.member.lost, s.Node)
+		}
 	}
 }
 

@@ -296,6 +296,7 @@ func TestPresent(t *testing.T) {
 		"taken for dead, inactive":        {with(Offline, 400), holding{me, true, 400, false}, Inactive, 400, true},
 		"taken for dead, later deadline":  {with(Offline, 400), holding{me, true, soon, false}, Active, soon, true},
 		"a period that nobody wrote down": {with(Offline, 400), holding{me, false, 900, true}, Active, 900, true},
+		"overtaken":                       {with(Offline, soon, me), holding{me, true, soon, false}, Active, soon, true},
 		"never here":                      {Record{}, holding{me, false, 0, false}, Offline, 0, false},
 	} {
 		got, changed := c.r.present(c.h, now)

@@ -58,6 +58,9 @@ func (t *Tracker) learn(u *user, r Record) {
 	if k := u.task; k != nil && k.cancel != nil && !k.mine(&u.rec.Notice, t.d.Node) {
 		k.cancel(errLeaseLost)
 	}
+	if t.owns(u.id) {
+		t.suspect(&u.rec)
+	}
 	t.watch(u, false)
 	t.schedule(u)
 }
