@@ -75,18 +75,19 @@ func DecodeToken(t string) (string, error) {
 	return string(b), nil
 }
 
+// simple tells whether a dotted name stands for itself: no byte of it needs an escape and no segment is empty.
+func simple(dotted string) bool {
+	for i := range len(dotted) {
+		if c := dotted[i]; !plain(c) && (c != '.' || i == 0 || dotted[i-1] == '.') {
+			return false
+		}
+	}
+	return dotted != "" && dotted[len(dotted)-1] != '.'
+}
+
 // EncodePath writes a dotted name as NATS tokens, one per segment: "rooms..red" becomes "rooms.=.red".
 func EncodePath(dotted string) string {
-	simple := dotted != ""
-	for i := range len(dotted) {
-		c := dotted[i]
-		if plain(c) || c == '.' && i > 0 && dotted[i-1] != '.' {
-			continue
-		}
-		simple = false
-		break
-	}
-	if simple && dotted[len(dotted)-1] != '.' {
+	if simple(dotted) {
 		return dotted
 	}
 	parts := strings.Split(dotted, ".")
@@ -98,6 +99,9 @@ func EncodePath(dotted string) string {
 
 // DecodePath gives back what EncodePath was given, or ErrSyntax.
 func DecodePath(tokens string) (string, error) {
+	if simple(tokens) {
+		return tokens, nil
+	}
 	parts := strings.Split(tokens, ".")
 	for i, p := range parts {
 		d, err := DecodeToken(p)
