@@ -167,6 +167,7 @@ func (c *cluster) now() time.Duration { return time.Since(c.start) }
 func (c *cluster) beat() {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
+	beats := 0
 	for {
 		select {
 		case <-tick.C:
@@ -175,6 +176,13 @@ func (c *cluster) beat() {
 		}
 		c.mu.Lock()
 		c.beatOnce()
+		if beats++; c.mesh && beats%5 == 0 {
+			for _, n := range c.nodes {
+				if n.reach() {
+					n.meshHeal() // differing digests
+				}
+			}
+		}
 		c.mu.Unlock()
 	}
 }

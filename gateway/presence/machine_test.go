@@ -32,7 +32,7 @@ func (c *cluster) judge(u names.UserID, before, after *Record) {
 		for _, n := range c.nodes {
 			slow = max(slow, n.slow)
 		}
-		if late := now - after.Until; late > 100+10*slow.Milliseconds() && c.calm(15*time.Second) {
+		if late := now - after.Until; late > 200+20*slow.Milliseconds() && c.calm(15*time.Second) {
 			bad("expired %d ms late", late)
 		}
 		if c.cfg.Notices && (after.Notice.State != NoticeDue || after.Notice.Period != before.Version) {

@@ -135,6 +135,9 @@ func (n *node) meshHeal() {
 		for _, ab := range [][2]*node{{n, o}, {o, n}} {
 			for u, s := range ab[0].own {
 				t := ab[1].cell(u)
+				if string(t.value) == string(s.value) {
+					continue
+				}
 				if v := JoinRecords(t.value, s.value); string(v) != string(t.value) {
 					t.value = v
 					t.rev++
