@@ -150,6 +150,10 @@ func (s *stores) ensure(ctx context.Context) error {
 }
 
 func (s *stores) ensureOne(ctx context.Context, st *Store) error {
+	if s.b.server != nil {
+		// A bucket that is being made while its server stops would not stop with it: Close waits for this.
+		ctx = context.WithoutCancel(ctx)
+	}
 	ctx, cancel := context.WithTimeout(ctx, bucketWait)
 	defer cancel()
 	nc := s.b.calls.conn.Load()
