@@ -26,6 +26,8 @@ const (
 
 	// A change is given up after this long, when its caller sets no earlier end.
 	commitTimeout = 10 * time.Second
+	// How much longer than its callers wait a commit goes on, to learn its outcome.
+	outcomeGrace = 500 * time.Millisecond
 	// One access to the store.
 	storeTimeout = time.Second
 	// A document that was read gets this long, however long its callers would wait.

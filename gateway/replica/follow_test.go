@@ -88,10 +88,10 @@ func TestCutNode(t *testing.T) {
 			t.Errorf("update while NATS is away: %v", err)
 		}
 		a.update(`{"shared":{"q:1":{"n_counter":2}},"private":{"ann":{"q:2":{"n_counter":1}}}}`)
-		time.Sleep(20 * time.Second)
+		time.Sleep(20*time.Second + 500*time.Millisecond)
 		ann.expect(t)
 		b.bus.SetDown(false)
-		time.Sleep(time.Second)
+		time.Sleep(900 * time.Millisecond) // no beat would tell by then
 		got := ann.take()
 		if text := ann.text(); text != `q:1{n_counter=2 } q:2{n_counter=1 } ` {
 			t.Errorf("after the cut: %s, frames %q", text, got)
@@ -105,7 +105,7 @@ func TestCutNode(t *testing.T) {
 // the document does not mix with it.
 func TestLongCut(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		_, a, b := pair(t)
+		c, a, b := pair(t)
 		a.update(`{"shared":{"q:1":{"n_counter":7}},"private":{"ann":{"q:1":{"m_counter":5},"q:2":{}},"bob":{"q:1":{}}}}`)
 		ann, bob := b.open("ann"), b.open("bob")
 		b.bus.SetDown(true)
@@ -124,6 +124,57 @@ func TestLongCut(t *testing.T) {
 		}
 		if s := string(bob.view.Snapshot(nil)); s != `{}` {
 			t.Errorf("bob: %s", s)
+		}
+		// The numbers of the marks are nowhere to be found any more; it does not look for them for ever.
+		count := c.count()
+		time.Sleep(30 * time.Second)
+		if n := count.of(memory.OpChanges); n > 3 {
+			t.Errorf("%d catch-ups with nothing to catch up", n)
+		}
+	})
+}
+
+// TestRepeatClosesNoHole: what somebody repeats of a commit that was not heard of is not all of it.
+func TestRepeatClosesNoHole(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c := newCluster(t, false, 3)
+		defer c.stop()
+		a, b, d := c.nodes[0], c.nodes[1], c.nodes[2]
+		a.update(`{"private":{"ann":{"q:1":{"n_counter":1}}}}`)
+		ann := b.open("ann")
+		ann.take()
+		c.lose(a)
+		a.update(`{"private":{"ann":{"q:1":{"n_counter":2}}}}`)
+		c.fault.Store(nil)
+		d.update(`{"private":{"ann":{"q:1":{"n_counter":1}}}}`)
+		ann.expect(t)
+		time.Sleep(5 * time.Second)
+		ann.expect(t, `{"q:1":{"n_counter":2}}`)
+	})
+}
+
+// TestRemovalHeardLate: the announcement of a new life overtakes that of the removal; what is left of the old one goes.
+func TestRemovalHeardLate(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c := newCluster(t, false, 3)
+		defer c.stop()
+		a, b, d := c.nodes[0], c.nodes[1], c.nodes[2]
+		a.update(`{"private":{"ann":{"q:1":{"n_counter":1}}}}`)
+		ann := b.open("ann")
+		ann.take()
+		time.Sleep(2 * time.Second)
+		a.bus.SetDelay(300 * time.Millisecond)
+		purged := make(chan error, 1)
+		go func() { purged <- a.set.PurgePrivate(t.Context(), "ann") }()
+		time.Sleep(700 * time.Millisecond) // found and removed, but not announced to the others
+		d.update(`{"private":{"ann":{"q:2":{"n_counter":1}}}}`)
+		ann.expect(t, `{"q:2":{"n_counter":1}}`)
+		if err := <-purged; err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(500 * time.Millisecond)
+		if s := string(ann.view.Snapshot(nil)); s != `{"q:2":{"n_counter":1}}` {
+			t.Errorf("after the purge: %s", s)
 		}
 	})
 }

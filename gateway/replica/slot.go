@@ -117,7 +117,8 @@ func (x *slots) join(ctx context.Context, doc names.Doc, w *waiter, lone bool, f
 		sl.next = r
 	}
 	r.waiters = append(r.waiters, w)
-	if deadline.After(r.deadline) {
+	// A little longer than anybody waits: what is committed in the end must be announced.
+	if deadline = deadline.Add(outcomeGrace); deadline.After(r.deadline) {
 		r.deadline = deadline
 	}
 	if lone {

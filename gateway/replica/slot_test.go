@@ -1,6 +1,7 @@
 package replica_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -117,6 +118,7 @@ func TestUnsureCommit(t *testing.T) {
 		if err := a.try(`{"private":{"ann":{"q:1":{"n_counter":3}}}}`); !errors.Is(err, port.ErrTimeout) || time.Since(begun) != 2*time.Second {
 			t.Errorf("%v after %v", err, time.Since(begun))
 		}
+		time.Sleep(time.Second) // it goes on a little longer, to learn the outcome
 		c.net.Store("main").SetFault(nil)
 		time.Sleep(time.Minute)
 		ann.expect(t)
@@ -150,6 +152,31 @@ func TestHalfUpdate(t *testing.T) {
 		}
 		time.Sleep(time.Minute)
 		ann2.expect(t)
+	})
+}
+
+// TestOrphan: an update is given up while its documents are being committed: whatever is committed is announced.
+func TestOrphan(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c, a, b := pair(t)
+		a.update(`{"private":{"ann":{"k1":{},"k2":{}}}}`)
+		ann := b.open("ann")
+		ann.take()
+		time.Sleep(2 * time.Second)
+		c.net.Store("main").SetDelay(300 * time.Millisecond)
+		ctx, cancel := context.WithTimeout(t.Context(), 800*time.Millisecond)
+		defer cancel()
+		// It is checked, its namespace is counted, and at 900 ms it is committed.
+		err := a.set.Update(ctx, ns, parse(t, `{"shared":{"k1":{"n_counter":1},"k2":{"n_counter":2}}}`))
+		if !errors.Is(err, port.ErrTimeout) {
+			t.Errorf("%v", err)
+		}
+		ann.expect(t)
+		time.Sleep(150 * time.Millisecond)
+		ann.take()
+		if ann.text() != `k1{n_counter=1 } k2{n_counter=2 } ` {
+			t.Errorf("sees %s", ann.text())
+		}
 	})
 }
 
