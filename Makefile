@@ -63,6 +63,14 @@ fuzz: ## every fuzz target for FUZZTIME (30s)
 	  done; \
 	done
 
+# A long run with a program that finds data races, over every way to run nodes.
+SOAK ?= 10m
+.PHONY: soak
+soak: ## whole clusters under faults for SOAK (10m), and a storm of 5,000 clients (about 20 minutes)
+	$(GO) build -race -o bin/swindon-race ./cmd/swindon
+	SWINDON_TEST_BIN=$(CURDIR)/bin/swindon-race SWINDON_SOAK=$(SOAK) $(GO) test -race -count=1 -v -timeout 90m ./integration/cluster
+	SWINDON_STORM=5000 $(GO) test -count=1 -v -run '^TestReconnectStorm$$' -timeout 10m ./integration/cluster
+
 .PHONY: bench
 bench: build bench-setup ## CPU and memory beside the baselines, written to docs/performance.md (about 20 minutes)
 	$(GO) run ./integration/bench/cmd/bench -swindon bin/swindon -write docs/performance.md

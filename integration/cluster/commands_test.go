@@ -17,7 +17,7 @@ func backendNATS(t *testing.T, c *testkit.Cluster) *nats.Conn {
 	if len(c.NATS) > 0 {
 		return testkit.Connect(t, c.NATS[len(c.NATS)-1].URL())
 	}
-	return testkit.Connect(t, "nats://"+c.Nodes[len(c.Nodes)-1].Env.Addr("NATS"))
+	return testkit.Connect(t, "nats://"+c.Nodes[len(c.Nodes)-1].Addr("NATS"))
 }
 
 // command sends a command for a connection over NATS and wants it done.

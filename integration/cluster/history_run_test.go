@@ -1,5 +1,3 @@
-//go:build pending4
-
 package cluster
 
 import (
@@ -245,7 +243,7 @@ func (h *history) check() {
 			}
 			if !within(time.Until(late), func() bool { got, _ := view(); return got == want }) {
 				got, node := view()
-				h.t.Errorf("client %d (%s on node %s) sees in %s\n%s\nwant\n%s", i, cl.user, node, ns, got, want)
+				h.t.Errorf("client %d (%s on node %s) in %s: %s", i, cl.user, node, ns, testkit.Difference(got, want))
 			}
 		}
 	}
@@ -254,7 +252,7 @@ func (h *history) check() {
 	for i, cl := range h.clients {
 		for _, ns := range historySpaces {
 			if got, want := cl.all.Text(ns), h.truth.Visible(ns, cl.user).Text(); got != want {
-				h.t.Errorf("client %d (%s) has seen in %s over all its connections\n%s\nwant\n%s", i, cl.user, ns, got, want)
+				h.t.Errorf("client %d (%s) over all its connections in %s: %s", i, cl.user, ns, testkit.Difference(got, want))
 			}
 		}
 	}
@@ -266,7 +264,7 @@ func (h *history) check() {
 				attach(n, v, ns, `{}`)
 				want := h.truth.Visible(ns, user).Text()
 				if !within(5*time.Second, func() bool { return v.View.Text(ns) == want }) {
-					h.t.Errorf("a new snapshot of %s for %s on node %s is\n%s\nwant\n%s", ns, user, n.Name, v.View.Text(ns), want)
+					h.t.Errorf("a new snapshot of %s for %s on node %s: %s", ns, user, n.Name, testkit.Difference(v.View.Text(ns), want))
 				}
 			}
 			v.Leave()

@@ -83,10 +83,10 @@ func (n *Node) configure(o ClusterOptions) {
 	}
 	switch n.c.Mode {
 	case Embedded:
-		section = fmt.Sprintf("nats:\n  listen: [%s]\n  store-dir: %q\n", n.Env.Addr("NATS"), n.Dir+"/store")
+		section = fmt.Sprintf("nats:\n  listen: [%s]\n  store-dir: %q\n", n.Addr("NATS"), n.Dir+"/store")
 	case Mesh:
 		section = fmt.Sprintf("nats:\n  listen: [%s]\nreplication:\n  listen: [%s]\n  peers: [%s]\n  token: secret\n",
-			n.Env.Addr("NATS"), n.Env.Addr("REPL"), strings.Join(urls, ", "))
+			n.Addr("NATS"), n.Addr("REPL"), strings.Join(urls, ", "))
 	case Single, Three:
 		section = fmt.Sprintf("nats:\n  url: [\"nats://%s\"]\n", strings.Join(urls, `", "nats://`))
 		if n.c.Mode == Three {
@@ -101,15 +101,15 @@ func (n *Node) configure(o ClusterOptions) {
 
 // Start starts the node and waits until it listens; AwaitReady waits for more. It may be called again after Kill or Stop.
 func (n *Node) Start() {
-	n.Env.T.Helper()
+	n.T.Helper()
 	n.c.Logf("node %s starts", n.Name)
-	n.Process = n.Env.Launch(Binary(n.Env.T, "cmd/swindon"), "--verbose", "--config", n.file)
-	n.AwaitAddr(n.Env.Addr("ADMIN"))
+	n.Process = n.Launch(Binary(n.T, "cmd/swindon"), "--verbose", "--config", n.file)
+	n.AwaitAddr(n.Addr("ADMIN"))
 }
 
 // Kill ends the node without warning.
 func (n *Node) Kill() {
-	n.Env.T.Helper()
+	n.T.Helper()
 	n.c.Logf("node %s is killed", n.Name)
 	n.Process.Kill()
 	n.http.CloseIdleConnections()
@@ -117,14 +117,14 @@ func (n *Node) Kill() {
 
 // AwaitReady waits until /ready answers so.
 func (n *Node) AwaitReady(status int) {
-	n.Env.T.Helper()
-	n.AwaitAddr(n.Env.Addr("ADMIN"))
-	Eventually(n.Env.T, fmt.Sprintf("/ready of node %s is %d", n.Name, status), func() bool {
-		return Get(n.Env.T, n.Env.Addr("ADMIN"), "/ready").Status == status
+	n.T.Helper()
+	n.AwaitAddr(n.Addr("ADMIN"))
+	Eventually(n.T, fmt.Sprintf("/ready of node %s is %d", n.Name, status), func() bool {
+		return Get(n.T, n.Addr("ADMIN"), "/ready").Status == status
 	})
 	if status == http.StatusOK {
-		n.AwaitAddr(n.Env.Addr("API"))
-		n.AwaitAddr(n.Env.Addr("HTTP"))
+		n.AwaitAddr(n.Addr("API"))
+		n.AwaitAddr(n.Addr("HTTP"))
 	}
 }
 
@@ -134,7 +134,7 @@ func (n *Node) API(ctx context.Context, method, path, body string, headers ...st
 	if body != "" {
 		reader = strings.NewReader(body)
 	}
-	request, err := http.NewRequestWithContext(ctx, method, "http://"+n.Env.Addr("API")+path, reader)
+	request, err := http.NewRequestWithContext(ctx, method, "http://"+n.Addr("API")+path, reader)
 	if err != nil {
 		return nil, err
 	}
@@ -156,19 +156,19 @@ func (n *Node) API(ctx context.Context, method, path, body string, headers ...st
 
 // Call is API for the test's goroutine: a request that gets no answer at all fails the test.
 func (n *Node) Call(method, path, body string, headers ...string) *Answer {
-	n.Env.T.Helper()
+	n.T.Helper()
 	a, err := n.API(context.Background(), method, path, body, headers...)
 	if err != nil {
-		n.Env.T.Fatalf("node %s: %s %s: %v", n.Name, method, path, err)
+		n.T.Fatalf("node %s: %s %s: %v", n.Name, method, path, err)
 	}
 	return a
 }
 
 // Accepted calls the backend API and wants a 204 without a warning.
 func (n *Node) Accepted(method, path, body string) {
-	n.Env.T.Helper()
+	n.T.Helper()
 	if a := n.Call(method, path, body); a.StatusCode != http.StatusNoContent || a.Header.Get("X-Swindon-Warning") != "" {
-		n.Env.T.Fatalf("node %s: %s %s %s is answered %d %v %s", n.Name, method, path, body, a.StatusCode, a.Header, a.Body)
+		n.T.Fatalf("node %s: %s %s %s is answered %d %v %s", n.Name, method, path, body, a.StatusCode, a.Header, a.Body)
 	}
 }
 
@@ -194,9 +194,9 @@ func (n *Node) Insist(patience time.Duration, method, path, body string) error {
 
 // Metric adds up the values of all series of a metric whose labels contain the text; -1 when there is none.
 func (n *Node) Metric(name, labels string) float64 {
-	n.Env.T.Helper()
+	n.T.Helper()
 	sum, found := 0.0, false
-	for line := range strings.Lines(Get(n.Env.T, n.Env.Addr("ADMIN"), "/metrics").Body) {
+	for line := range strings.Lines(Get(n.T, n.Addr("ADMIN"), "/metrics").Body) {
 		series, value, ok := strings.Cut(strings.TrimSpace(line), " ")
 		base, set, _ := strings.Cut(series, "{")
 		if !ok || base != name || !strings.Contains(set, labels) {

@@ -26,13 +26,17 @@ func (e *Env) NATSServers(count int) []*NATSServer {
 	e.T.Helper()
 	servers := make([]*NATSServer, count)
 	var routes []string
+	more := e.lookup("NATSMORE")
+	if !strings.Contains(more, "max_payload") {
+		more += "max_payload: 12MB\n"
+	}
 	for i := range servers {
 		routes = append(routes, "nats://"+e.Addr(fmt.Sprintf("NATSROUTE%d", i)))
 	}
 	for i := range servers {
 		s := &NATSServer{Name: fmt.Sprintf("nats%d", i), env: e}
 		s.Addr = e.Addr(fmt.Sprintf("NATSD%d", i))
-		config := fmt.Sprintf("server_name: %s\nlisten: %q\nmax_payload: 12MB\njetstream { store_dir: %q }\n%s", s.Name, s.Addr, e.Dir+"/store-"+s.Name, e.lookup("NATSMORE"))
+		config := fmt.Sprintf("server_name: %s\nlisten: %q\njetstream { store_dir: %q }\n%s", s.Name, s.Addr, e.Dir+"/store-"+s.Name, more)
 		if count > 1 {
 			config += fmt.Sprintf("cluster { name: test, listen: %q, no_advertise: true, routes: [%s] }\n",
 				strings.TrimPrefix(routes[i], "nats://"), strings.Join(routes, ", "))

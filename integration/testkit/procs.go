@@ -3,6 +3,7 @@ package testkit
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"errors"
 	"io"
 	"net"
@@ -10,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -123,11 +125,12 @@ func (e *Env) Launch(path string, args ...string) *Process {
 	return e.LaunchWith(nil, path, args...)
 }
 
-// LaunchWith is Launch with further variables in the environment.
+// LaunchWith is Launch with further variables in the environment. SWINDON_TEST_LOG sets the level of logs, which are shown when the test
+// fails.
 func (e *Env) LaunchWith(environment []string, path string, args ...string) *Process {
 	e.T.Helper()
 	cmd := exec.Command(path, args...)
-	cmd.Env = append([]string{"RUST_LOG=info", "RUST_BACKTRACE=1"}, environment...)
+	cmd.Env = append([]string{"RUST_LOG=" + cmp.Or(os.Getenv("SWINDON_TEST_LOG"), "info"), "RUST_BACKTRACE=1"}, environment...)
 	cmd.Dir = e.Dir
 	p := &Process{t: e.T, cmd: cmd, Stdout: newLog(), Stderr: newLog(), ended: make(chan struct{})}
 	cmd.Stdout, cmd.Stderr = p.Stdout, p.Stderr
@@ -187,6 +190,20 @@ func (p *Process) Signal(s syscall.Signal) {
 		p.t.Fatal(err)
 	}
 }
+
+// Freeze stops the process where it is, connections open, and waits until it stands still; Thaw lets it go on.
+func (p *Process) Freeze() {
+	p.t.Helper()
+	p.Signal(syscall.SIGSTOP)
+	Eventually(p.t, "the process stands still", func() bool {
+		// The state after the command's name in parentheses (proc_pid_stat(5)).
+		text, err := os.ReadFile("/proc/" + strconv.Itoa(p.cmd.Process.Pid) + "/stat")
+		return err != nil || strings.HasPrefix(string(text[bytes.LastIndexByte(text, ')')+1:]), " T")
+	})
+}
+
+// Thaw undoes Freeze.
+func (p *Process) Thaw() { p.t.Helper(); p.Signal(syscall.SIGCONT) }
 
 // Wait waits for the end and returns the exit status; -1 when a signal ended the process.
 func (p *Process) Wait() int {

@@ -134,6 +134,37 @@ func (k Keys) Text() string {
 	return string(text)
 }
 
+// Difference says in what a text of Keys differs from the one that is wanted.
+func Difference(got, want string) string {
+	var a, b map[string]map[string]json.RawMessage
+	if json.Unmarshal([]byte(got), &a) != nil || json.Unmarshal([]byte(want), &b) != nil {
+		return "got " + got + ", want " + want
+	}
+	var out []string
+	for _, key := range slices.Sorted(maps.Keys(b)) {
+		if a[key] == nil {
+			out = append(out, key+" is missing")
+			continue
+		}
+		for _, name := range slices.Sorted(maps.Keys(b[key])) {
+			if x, y := string(a[key][name]), string(b[key][name]); x != y {
+				out = append(out, fmt.Sprintf("%s.%s is %s, want %s", key, name, x, y))
+			}
+		}
+		for name := range a[key] {
+			if b[key][name] == nil {
+				out = append(out, key+"."+name+" must not be there")
+			}
+		}
+	}
+	for key := range a {
+		if b[key] == nil {
+			out = append(out, key+" must not be there")
+		}
+	}
+	return strings.Join(out, "; ")
+}
+
 // Vars returns a key's variables and creates the key.
 func (k Keys) Vars(key string) Vars {
 	if k[key] == nil {

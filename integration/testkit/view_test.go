@@ -39,6 +39,17 @@ func TestView(t *testing.T) {
 	}
 }
 
+func TestDifference(t *testing.T) {
+	t.Parallel()
+	got := Difference(`{"a":{"x_counter":1,"y_counter":1},"c":{}}`, `{"a":{"x_counter":2},"b":{}}`)
+	if want := `a.x_counter is 1, want 2; a.y_counter must not be there; b is missing; c must not be there`; got != want {
+		t.Errorf("got %s", got)
+	}
+	if got := Difference(`{"a":{}}`, `{"a":{}}`); got != "" {
+		t.Errorf("equal ones differ in %s", got)
+	}
+}
+
 func TestTruth(t *testing.T) {
 	t.Parallel()
 	truth := NewTruth()

@@ -104,7 +104,7 @@ func (c *Cluster) Visit(n *Node, user string) *Visitor {
 func (v *Visitor) dial(visit string) error {
 	dialer := websocket.Dialer{Subprotocols: []string{Subprotocol}, HandshakeTimeout: Patience, NetDial: net.Dial}
 	header := http.Header{"Host": {"localhost"}, "Cookie": {"user=" + v.User + "; visit=" + visit}}
-	conn, response, err := dialer.Dial("ws://"+v.Node.Env.Addr("HTTP")+"/ws", header)
+	conn, response, err := dialer.Dial("ws://"+v.Node.Addr("HTTP")+"/ws", header)
 	if err != nil {
 		return err
 	}

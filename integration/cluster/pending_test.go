@@ -1,0 +1,55 @@
+//go:build pending4
+
+package cluster
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/swindon-go/swindon/integration/testkit"
+)
+
+// A node that dies before the others have heard of it, right after it started or came back, leaves no ghosts either.
+func TestPresenceOfNodeHardlyThere(t *testing.T) {
+	t.Parallel()
+	overModes(t, []testkit.Mode{testkit.Mesh, testkit.Single}, testkit.ClusterOptions{Pool: idle2s}, func(t *testing.T, c *testkit.Cluster) {
+		cut, stay := c.Nodes[0], c.Nodes[1]
+		w := c.Visit(stay, "watcher")
+		watch(stay, w, "ann")
+		c.Visit(cut, "ann")
+		awaitStatus(t, w, "ann", "inactive", testkit.Patience)
+		c.Isolate(0)
+		awaitStatus(t, w, "ann", "offline", testkit.Patience)
+		c.Rejoin(0)
+		awaitStatus(t, w, "ann", "inactive", testkit.Patience)
+		cut.Kill()
+		awaitStatus(t, w, "ann", "offline", testkit.Patience)
+	})
+}
+
+// A node acts for the whole cluster as soon as it is ready, also when it has just started.
+func TestFreshNodeKnowsTheOthers(t *testing.T) {
+	t.Parallel()
+	overModes(t, []testkit.Mode{testkit.Mesh, testkit.Single}, testkit.ClusterOptions{Pool: calm}, func(t *testing.T, c *testkit.Cluster) {
+		fresh, old := c.Nodes[0], c.Nodes[1]
+		w := c.Visit(old, "watcher")
+		watch(old, w, "ann")
+		attach(old, w, desk, `{"private":{"watcher":{"q":{}}}}`)
+		for i := range 3 {
+			fresh.Kill()
+			fresh.Start()
+			fresh.AwaitReady(200)
+			user := fmt.Sprintf("u%d", i)
+			fresh.Accepted("PUT", "/v1/user/watcher/users", `["`+user+`"]`)
+			fresh.Accepted("PUT", "/v1/connection/"+w.ID+"/subscriptions/"+user, "")
+			fresh.Accepted("POST", "/v1/publish/"+user, `1`)
+			update(fresh, desk, fmt.Sprintf(`{"shared":{"q":{"x_counter":%d}}}`, i))
+			awaitStatus(t, w, user, "offline", 2*time.Second)
+			awaitView(t, w, desk, fmt.Sprintf(`{"q":{"x_counter":%d}}`, i))
+			if got := messages(t, w, i+1)[user]; len(got) != 1 {
+				t.Errorf("of %s came %v", user, got)
+			}
+		}
+	})
+}
