@@ -63,16 +63,13 @@ type Conn struct {
 	waited uint32                     // bodies when Drainer looked last; odd: it waited then
 	timer  atomic.Pointer[time.Timer] // of LimitResponse; nil until it is called
 
-	until   time.Time     // limit of the phase, in which ReadHead reads; zero: none
-	socket  time.Time     // the socket's read deadline that ReadHead has set, or what comes to the same; zero: none
-	watched chan struct{} // closed by the goroutine of Watch; nil without one
-	pending []byte        // see HandOver; read before the socket is
+	own *own // until net/http reads, or the connection is taken over: websockets live long
 }
 
 func newConn(tc *net.TCPConn, g *Group) *Conn {
-	c := &Conn{TCPConn: tc, group: g}
+	c := &Conn{TCPConn: tc, group: g, own: &own{}}
 	if d := g.timeouts.Load().FirstByte; d > 0 {
-		c.until = time.Now().Add(d)
+		c.own.until = time.Now().Add(d)
 		c.armed.Store(true)
 		c.arm()
 	}
@@ -114,8 +111,10 @@ func (c *Conn) Target() (string, bool) {
 // Read reads from the socket. The first byte of a request starts the limit for its head. Empty lines before the first
 // request are dropped.
 func (c *Conn) Read(p []byte) (int, error) {
-	if len(c.pending) > 0 {
-		return c.readPending(p), nil
+	if c.own != nil {
+		if n := c.readPending(p); n > 0 {
+			return n, nil
+		}
 	}
 	switch phase(c.phase.Load()) {
 	case phaseIdle:
@@ -156,18 +155,6 @@ func (c *Conn) Read(p []byte) (int, error) {
 		c.beginHead()
 	}
 	return n, err
-}
-
-// readPending reads what stands before the bytes of the socket: the beginning of a request.
-func (c *Conn) readPending(p []byte) int {
-	n := copy(p, c.pending)
-	if c.pending = c.pending[n:]; len(c.pending) == 0 {
-		c.pending = nil
-	}
-	if c.repair {
-		c.target = repairTarget(p[:n])
-	}
-	return n
 }
 
 // bufferSize is that of the buffer into which net/http reads when it waits for a request. A test holds that.
@@ -231,7 +218,9 @@ func (c *Conn) clear() error {
 // SetDeadline sets both deadlines. By net/http it is called in one case only, when a handler takes the connection over:
 // from then on all limits are the new owner's.
 func (c *Conn) SetDeadline(t time.Time) error {
-	c.phase.Store(uint32(phaseTaken))
+	if phase(c.phase.Swap(uint32(phaseTaken))) != phaseTaken { // the new owner may call it while others read
+		c.own = nil
+	}
 	c.stopTimer()
 	return c.TCPConn.SetDeadline(t)
 }

@@ -6,6 +6,14 @@ import (
 	"time"
 )
 
+// own is what a connection keeps for a server that reads the heads of requests itself.
+type own struct {
+	until   time.Time     // limit of the phase, in which ReadHead reads; zero: none
+	socket  time.Time     // the socket's read deadline that ReadHead has set, or what comes to the same; zero: none
+	watched chan struct{} // closed by the goroutine of Watch; nil without one
+	pending []byte        // see HandOver
+}
+
 // The methods of this file are for a server that reads the heads of requests itself (package http1) and says by them in
 // which phase the connection is. Only the goroutine that serves the connection calls them, and after HandOver nobody.
 
@@ -16,14 +24,14 @@ import (
 // neither.
 func (c *Conn) ReadHead(p []byte) (int, error) {
 	for {
-		if !c.until.IsZero() && (c.socket.IsZero() || c.until.Before(c.socket)) {
+		if !c.own.until.IsZero() && (c.own.socket.IsZero() || c.own.until.Before(c.own.socket)) {
 			c.arm()
 		}
 		n, err := c.TCPConn.Read(p)
 		if n > 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
 			return n, err
 		}
-		if !c.until.IsZero() && !time.Now().Before(c.until) {
+		if !c.own.until.IsZero() && !time.Now().Before(c.own.until) {
 			return 0, err
 		}
 		c.arm() // it was the deadline of a phase that is over
@@ -32,16 +40,16 @@ func (c *Conn) ReadHead(p []byte) (int, error) {
 
 // arm makes the socket's read deadline that of the phase.
 func (c *Conn) arm() {
-	c.socket = c.until
-	_ = c.TCPConn.SetReadDeadline(c.until)
+	c.own.socket = c.own.until
+	_ = c.TCPConn.SetReadDeadline(c.own.until)
 }
 
 // limitPhase begins a phase of at most d; without a limit for d = 0.
 func (c *Conn) limitPhase(p phase, d time.Duration) {
 	c.phase.Store(uint32(p))
-	c.until = time.Time{}
+	c.own.until = time.Time{}
 	if d > 0 {
-		c.until = time.Now().Add(d)
+		c.own.until = time.Now().Add(d)
 	}
 }
 
@@ -66,6 +74,18 @@ func (c *Conn) BeginIdle() {
 func (c *Conn) HandOver(rest []byte) {
 	c.BeginHead()
 	c.arm()
-	c.armed.Store(!c.until.IsZero())
-	c.pending = rest
+	c.armed.Store(!c.own.until.IsZero())
+	c.own.pending = rest
+}
+
+// readPending reads what was handed over, and forgets what was kept for the other server when that is done.
+func (c *Conn) readPending(p []byte) int {
+	n := copy(p, c.own.pending)
+	if c.own.pending = c.own.pending[n:]; len(c.own.pending) == 0 {
+		c.own = nil
+	}
+	if n > 0 && c.repair {
+		c.target = repairTarget(p[:n])
+	}
+	return n
 }

@@ -15,10 +15,10 @@ var longAgo = time.Unix(1, 0)
 // connection fails, before Unwatch is called. Nothing is read: bytes of a further request end the watch, as nobody can
 // see past them. It must not be called while anything reads from the connection, nor twice without Unwatch between.
 func (c *Conn) Watch(left func()) {
-	c.socket = time.Time{}
+	c.own.socket = time.Time{}
 	_ = c.TCPConn.SetReadDeadline(time.Time{})
 	done := make(chan struct{})
-	c.watched = done
+	c.own.watched = done
 	go func() {
 		defer close(done)
 		if c.awaitLeaving() {
@@ -54,7 +54,7 @@ func (c *Conn) awaitLeaving() bool {
 // Unwatch ends a Watch. Its function is not called after this has returned.
 func (c *Conn) Unwatch() {
 	_ = c.TCPConn.SetReadDeadline(longAgo)
-	<-c.watched
-	c.watched = nil
+	<-c.own.watched
+	c.own.watched = nil
 	_ = c.TCPConn.SetReadDeadline(time.Time{})
 }
