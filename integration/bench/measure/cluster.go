@@ -71,13 +71,13 @@ func (b *Bench) fill(ctx context.Context, c *cluster, nodes int) error {
 // cpu is what the nodes and the NATS server have used so far.
 func (c *cluster) cpu() (nodes []time.Duration, nats time.Duration, err error) {
 	for _, s := range c.nodes {
-		used, err := s.CPU()
+		used, err := proc.FineCPU(s.PID())
 		if err != nil {
 			return nil, 0, err
 		}
 		nodes = append(nodes, used)
 	}
-	nats, err = c.nats.CPU()
+	nats, err = proc.FineCPU(c.nats.PID())
 	return nodes, nats, err
 }
 

@@ -43,3 +43,20 @@ func TestOwnProcess(t *testing.T) {
 		t.Errorf("Tree = %v, does not begin with this process", pids)
 	}
 }
+
+func TestFineCPU(t *testing.T) {
+	t.Parallel()
+	before, err := FineCPU(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(20 * time.Millisecond); time.Now().Before(end); {
+	}
+	after, err := FineCPU(os.Getpid())
+	if err != nil || after-before < 5*time.Millisecond || after > time.Hour {
+		t.Errorf("FineCPU went from %v to %v, %v", before, after, err)
+	}
+	if _, err := FineCPU(1 << 28); err == nil {
+		t.Error("FineCPU of no process")
+	}
+}

@@ -83,7 +83,7 @@ func target(r measure.Result) string {
 	case r.Limit > 0:
 		return fmt.Sprintf("≤ %g %s", r.Limit, r.Unit)
 	case r.Least > 0:
-		return fmt.Sprintf("≥ %g %s", r.Least, r.Unit)
+		return fmt.Sprintf("≥ %.0f %s", r.Least, r.Unit)
 	default:
 		return "–"
 	}
