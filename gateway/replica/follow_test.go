@@ -83,6 +83,7 @@ func TestCutNode(t *testing.T) {
 		a.update(`{"shared":{"q:1":{"n_counter":1}},"private":{"ann":{"q:1":{}}}}`)
 		ann := b.open("ann")
 		ann.take()
+		time.Sleep(2 * time.Second) // the second read is over
 		b.bus.SetDown(true)
 		if err := b.try(`{"shared":{"q:1":{"n_counter":9}}}`); !errors.Is(err, port.ErrUnavailable) {
 			t.Errorf("update while NATS is away: %v", err)
@@ -112,11 +113,12 @@ func TestLongCut(t *testing.T) {
 		if err := a.set.PurgePrivate(t.Context(), "ann"); err != nil {
 			t.Fatal(err)
 		}
+		time.Sleep(3 * time.Minute)
+		a.update(`{"private":{"ann":{"q:1":{"m_counter":1}}}}`)
 		if err := a.set.PurgePrivate(t.Context(), "bob"); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(3 * time.Minute)
-		a.update(`{"private":{"ann":{"q:1":{"m_counter":1}}}}`)
 		b.bus.SetDown(false)
 		time.Sleep(3 * time.Second)
 		if s := string(ann.view.Snapshot(nil)); s != `{"q:1":{"m_counter":1,"n_counter":7}}` {
@@ -143,6 +145,7 @@ func TestRepeatClosesNoHole(t *testing.T) {
 		a.update(`{"private":{"ann":{"q:1":{"n_counter":1}}}}`)
 		ann := b.open("ann")
 		ann.take()
+		time.Sleep(2 * time.Second)
 		c.lose(a)
 		a.update(`{"private":{"ann":{"q:1":{"n_counter":2}}}}`)
 		c.fault.Store(nil)

@@ -114,6 +114,35 @@ func TestMeshRepair(t *testing.T) {
 	})
 }
 
+// TestMeshLoad: a node that has become ready has everything, also when all others die at that moment.
+func TestMeshLoad(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c, a, _, _ := trio(t)
+		for i := range 300 {
+			a.update(fmt.Sprintf(`{"shared":{"k%d":{"s_set":["%s"]}},"private":{"u%d":{"k%d":{}}}}`, i, strings.Repeat("x", 9000), i, i))
+		}
+		if _, err := a.set.ChangeRecord(t.Context(), "ann", func([]byte) ([]byte, time.Duration) { return []byte(`1`), 0 }); err != nil {
+			t.Fatal(err)
+		}
+		late := c.start()
+		synctest.Wait()
+		if !late.set.Ready() {
+			t.Fatal("not ready")
+		}
+		c.stop()
+		c.nodes = append(c.nodes, late)
+		time.Sleep(4 * time.Second)
+		for i := range 300 {
+			if f := late.open(names.UserID(fmt.Sprintf("u%d", i))).take(); len(f) != 1 || len(f[0]) < 9000 {
+				t.Fatalf("u%d sees %d bytes", i, len(f[0]))
+			}
+		}
+		if r, _ := late.set.LoadRecords(t.Context(), []names.UserID{"ann"}); string(r[0]) != "1" {
+			t.Errorf("record: %q", r)
+		}
+	})
+}
+
 // TestMeshAlone: the first nodes of a mesh become ready, also when they start at the same time.
 func TestMeshAlone(t *testing.T) {
 	bubble(t, func(t *testing.T) {
