@@ -2,6 +2,7 @@ package replica
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/swindon-go/swindon/internal/names"
@@ -69,10 +70,16 @@ func (s *Set) look(ctx context.Context) error {
 	case first:
 		s.begin(end, begun)
 		return nil
+	case end < low && !s.below:
+		// A leader that has just been elected may not have counted all that there is: it is asked once more.
+		s.below = true
+		return errBelow
 	case end < low:
+		s.below = false
 		s.lost(end, begun)
 		return nil
 	}
+	s.below = false
 	behind, reread := s.note(end, begun)
 	if reread {
 		if err := s.reread(ctx); err != nil {
@@ -89,6 +96,8 @@ func (s *Set) look(ctx context.Context) error {
 	s.reached(begun, reread)
 	return nil
 }
+
+var errBelow = errors.New("the store has fewer commits than are known")
 
 // begin takes the store's last sequence as the one from which on everything will be heard. What was committed before is
 // read when somebody looks at it.

@@ -14,8 +14,16 @@ import (
 type origin struct {
 	mark    watermark
 	known   bool // mark has a beginning
-	differs map[names.Namespace]int
+	differs map[names.Namespace]difference
 	seen    time.Time
+}
+
+// difference is what the hashes of a namespace were, theirs and ours, and in how many beats running they were so. A
+// namespace that is being written differs all the time, because something is always on its way: there only counters
+// tell.
+type difference struct {
+	theirs, ours uint64
+	beats        int
 }
 
 // differsBeats is in how many beats a hash must differ before a namespace is fetched: what is on its way makes hashes
@@ -39,7 +47,7 @@ func number(body []byte, name string) uint64 {
 func (m *mesh) originOf(id names.NodeID) *origin {
 	o := m.origins[id]
 	if o == nil && len(m.origins) < maxOrigins {
-		o = &origin{differs: make(map[names.Namespace]int)}
+		o = &origin{differs: make(map[names.Namespace]difference)}
 		m.origins[id] = o
 	}
 	if o != nil {
@@ -115,13 +123,13 @@ func (m *mesh) sum(ns names.Namespace) uint64 {
 func (m *mesh) hearBeat(node names.NodeID, body []byte) {
 	now := time.Now()
 	n := number(body, "n")
-	sums := make(map[names.Namespace]bool)
+	sums := make(map[names.Namespace]difference)
 	v, _ := jsontext.Lookup(body, "sums")
 	jsontext.Members(v, func(key []byte, value jsontext.Value) bool {
 		sum, err := strconv.ParseUint(string(value), 10, 64)
 		ns, ok := spaceOf(string(key))
 		if err == nil && ok && len(sums) < maxSums {
-			sums[ns] = sum != m.sum(ns)
+			sums[ns] = difference{sum, m.sum(ns), 1}
 		}
 		return true
 	})
@@ -141,15 +149,18 @@ func (m *mesh) hearBeat(node names.NodeID, body []byte) {
 	if hole {
 		m.set.metrics.holes.Add(1)
 	}
-	for ns, other := range sums {
-		if !other {
-			delete(o.differs, ns)
-			continue
+	for ns, d := range sums {
+		if was := o.differs[ns]; was.theirs == d.theirs && was.ours == d.ours {
+			d.beats += was.beats
 		}
-		if o.differs[ns]++; hole || o.differs[ns] >= differsBeats {
-			delete(o.differs, ns)
+		delete(o.differs, ns)
+		switch {
+		case d.theirs == d.ours:
+		case hole || d.beats >= differsBeats:
 			m.repairs[repair{node, ns}] = struct{}{}
 			poke(m.wake)
+		default:
+			o.differs[ns] = d
 		}
 	}
 	if hole {
@@ -172,9 +183,6 @@ func (m *mesh) suspectAll() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, o := range m.origins {
-		for ns := range o.differs {
-			o.differs[ns] = differsBeats
-		}
 		o.mark.full = true
 		if o.mark.since.IsZero() {
 			o.mark.since = time.Now()

@@ -55,6 +55,8 @@ type Set struct {
 	gap      bool
 	catchUp  chan struct{} // holds one token: look at the mark
 
+	below bool // the last look found fewer commits than are known; keepUp's
+
 	sinkMu sync.Mutex // calls of the Sink come one at a time
 
 	ctx    context.Context

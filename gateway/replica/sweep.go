@@ -129,7 +129,11 @@ func rendezvous(doc names.Doc, n names.NodeID) uint64 {
 func (w *sweeper) judge(ctx context.Context, docs []names.Doc, revs map[names.Doc]uint64, live []names.NodeID) error {
 	viewed, err := w.ask(ctx, docs, live)
 	if err != nil {
-		return err // nothing is known: what was alone before may be viewed by now
+		// Nothing is known: somebody may look at them by now.
+		for _, doc := range docs {
+			delete(w.alone, doc)
+		}
+		return err
 	}
 	now := time.Now()
 	grace := w.set.cfg.Load().SharedGrace
