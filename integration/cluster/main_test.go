@@ -11,7 +11,7 @@ import (
 )
 
 // Most of these tests wait: for timeouts, for nodes that are found dead. So more of them run at once than there are cores.
-const atOnce = "6"
+const atOnce = "12"
 
 func TestMain(m *testing.M) {
 	flag.Parse()

@@ -231,3 +231,21 @@ func TestPresenceUnderPartition(t *testing.T) {
 		checkStatuses(t, inside, "ann")
 	})
 }
+
+// A node that dies before the others have heard of it, right after it started or came back, leaves no ghosts either.
+func TestPresenceOfNodeHardlyThere(t *testing.T) {
+	t.Parallel()
+	overModes(t, []testkit.Mode{testkit.Mesh, testkit.Single}, testkit.ClusterOptions{Pool: idle2s}, func(t *testing.T, c *testkit.Cluster) {
+		cut, stay := c.Nodes[0], c.Nodes[1]
+		w := c.Visit(stay, "watcher")
+		watch(stay, w, "ann")
+		c.Visit(cut, "ann")
+		awaitStatus(t, w, "ann", "inactive", testkit.Patience)
+		c.Isolate(0)
+		awaitStatus(t, w, "ann", "offline", testkit.Patience)
+		c.Rejoin(0)
+		awaitStatus(t, w, "ann", "inactive", testkit.Patience)
+		cut.Kill()
+		awaitStatus(t, w, "ann", "offline", testkit.Patience)
+	})
+}
