@@ -162,3 +162,16 @@ func FuzzHear(f *testing.F) {
 		_ = m.mesh.takeRecords(body)
 	})
 }
+
+// BenchmarkHear is an announcement of two documents that nobody here follows.
+func BenchmarkHear(b *testing.B) {
+	s := lonely(b, 0)
+	m := port.Message{
+		Subject: s.deps.Space.Lattice(testSpace),
+		Data:    []byte(`{"docs":[{"s":"q:7","seq":12,"prev":7,"d":{"size_counter":4,"tags_set":["x","y"]}},{"p":"ann","seq":13,"prev":0,"d":{"q:7":{"read_counter":2}}}]}`),
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		s.Hear(m)
+	}
+}

@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/swindon-go/swindon/broker/memory"
+	"github.com/swindon-go/swindon/gateway/replica"
 	"github.com/swindon-go/swindon/internal/names"
 	"github.com/swindon-go/swindon/internal/port"
 	"github.com/swindon-go/swindon/lattice"
@@ -102,8 +103,15 @@ type watched struct {
 }
 
 func newMachine(t *rapid.T, mesh bool) *machine {
+	c := newCluster(t, mesh, 3)
+	if rapid.Bool().Draw(t, "accept") {
+		c.cfg.LatticeDegraded = replica.DegradedAccept
+		for _, n := range c.nodes {
+			n.set.Apply(c.cfg)
+		}
+	}
 	m := &machine{
-		c: newCluster(t, mesh, 3), users: []names.UserID{"ann", "bob"}, keys: []string{"k1", "k2", "k3"}, down: map[*node]bool{},
+		c: c, users: []names.UserID{"ann", "bob"}, keys: []string{"k1", "k2", "k3"}, down: map[*node]bool{},
 		acked: view{private: map[names.UserID]*lattice.Keys{}}, tried: view{private: map[names.UserID]*lattice.Keys{}},
 	}
 	m.store = m.c.net.Store("main")
@@ -251,8 +259,9 @@ func (m *machine) heal(*rapid.T) {
 // restart kills a node; its clients are gone.
 func (m *machine) restart(t *rapid.T) {
 	n := m.victim(t)
-	if m.c.mesh {
-		m.rest(t) // a mesh survives one death at a time
+	if m.c.mesh || m.c.cfg.LatticeDegraded == replica.DegradedAccept {
+		// A mesh survives one death at a time; what was accepted without the store does not survive at all.
+		m.rest(t)
 	}
 	n.kill()
 	delete(m.down, n)
