@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go"
 
@@ -65,6 +66,42 @@ func TestCommandsOverNATS(t *testing.T) {
 		<-v.Ended()
 		if v.Code() != 4002 {
 			t.Errorf("kicked with %d", v.Code())
+		}
+	})
+}
+
+// All that a backend can have done to a connection over HTTP it can have done over NATS, and update lattices, from anywhere.
+func TestLatticeAndPresenceOverNATS(t *testing.T) {
+	t.Parallel()
+	overFew(t, testkit.Modes, testkit.ClusterOptions{Pool: calm}, func(t *testing.T, c *testkit.Cluster) {
+		v, bystander := c.Visit(c.Nodes[0], "ann"), c.Visit(c.Nodes[len(c.Nodes)-1], "bob")
+		nc := backendNATS(t, c)
+		post := func(body, code string) {
+			t.Helper()
+			r, err := nc.Request("sw.main.api.lattice.desk=2Equeues", []byte(body), testkit.Patience)
+			if err != nil || r.Header.Get("Nats-Service-Error-Code") != code {
+				t.Fatalf("the update %s is answered %+v, %v; want code %q", body, r, err, code)
+			}
+		}
+		post(`{"private":{"ann":{"q":{}}},"shared":{"q":{"x_counter":1}}}`, "")
+		command(t, nc, v, "lat", "desk.queues")
+		v.Want(1, `["lattice",{"namespace":"desk.queues"},{"q":{"x_counter":1}}]`)
+		post(`{"shared":{"q":{"x_counter":2}}}`, "")
+		v.Want(2, `["lattice",{"namespace":"desk.queues"},{"q":{"x_counter":2}}]`)
+		post(`{"shared":{"q":{"x_counter":-1}}}`, "400")
+		post(`{"shared":`, "400")
+		command(t, nc, v, "users", `["bob","nobody"]`)
+		awaitStatus(t, v, "bob", "active", testkit.Patience)
+		awaitStatus(t, v, "nobody", "offline", testkit.Patience)
+		command(t, nc, v, "info", "")
+		command(t, nc, v, "unusers", "")
+		command(t, nc, v, "unlat", "desk.queues")
+		seen := v.Count()
+		post(`{"shared":{"q":{"x_counter":3}}}`, "")
+		c.Visit(c.Nodes[0], "nobody")
+		time.Sleep(testkit.Quiet)
+		if v.Count() != seen || bystander.Count() != 1 {
+			t.Errorf("after the end came %v, and to the other connection %v", v.Events()[seen:], bystander.Events()[1:])
 		}
 	})
 }

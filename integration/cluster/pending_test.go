@@ -4,6 +4,7 @@ package cluster
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -34,4 +35,25 @@ func TestFreshNodeKnowsTheOthers(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A store without quorum shows on /ready.
+func TestTroubleWithoutQuorumIsVisible(t *testing.T) {
+	t.Parallel()
+	c := testkit.New(t).Cluster(testkit.Three, testkit.ClusterOptions{Pool: calm})
+	says := func(n *testkit.Node) bool {
+		return strings.Contains(testkit.Get(t, n.Addr("ADMIN"), "/ready").Body, `"lattices": "ok"`)
+	}
+	for _, s := range c.NATS[1:] {
+		s.Kill()
+	}
+	for _, n := range c.Nodes {
+		testkit.Eventually(t, "/ready of node "+n.Name+" shows that the store is away", func() bool { return !says(n) })
+	}
+	for _, s := range c.NATS[1:] {
+		s.Start()
+	}
+	for _, n := range c.Nodes {
+		testkit.Eventually(t, "/ready of node "+n.Name+" shows that the store is back", func() bool { return says(n) })
+	}
 }

@@ -56,6 +56,27 @@ func goesOn(t *testing.T, c *testkit.Cluster, v *testkit.Visitor) {
 	c.Visit(v.Node, "late-"+id)
 }
 
+// reached waits until every node is back on some NATS server: what is announced without a number is lost to those that are not.
+func reached(t *testing.T, c *testkit.Cluster, all []*testkit.Visitor) {
+	t.Helper()
+	for i, n := range c.Nodes {
+		sent := 0
+		testkit.Eventually(t, "messages through node "+n.Name+" reach everybody", func() bool {
+			sent++
+			text := fmt.Sprintf(`"probe %d.%d"`, i, sent)
+			if err := n.Insist(testkit.Patience, "POST", "/v1/publish/room", text); err != nil {
+				t.Fatal(err)
+			}
+			for _, v := range all {
+				if _, err := v.Await(500*time.Millisecond, func(e testkit.Event) bool { return string(e.Data) == text }); err != nil {
+					return false
+				}
+			}
+			return true
+		})
+	}
+}
+
 // converges checks that after the trouble everything is promised again and everybody has the same.
 func converges(t *testing.T, c *testkit.Cluster, all []*testkit.Visitor, value int) {
 	t.Helper()
@@ -108,6 +129,35 @@ func TestTroubleServerAway(t *testing.T) {
 	}
 	c.NATS[0].Start()
 	converges(t, c, all, 10) // 1000 was refused and must be nowhere
+}
+
+// Where a session pool accepts updates without quorum of its store, they are shown everywhere at once, and stored when it is back.
+func TestTroubleAccepted(t *testing.T) {
+	t.Parallel()
+	c := testkit.New(t).Cluster(testkit.Three, testkit.ClusterOptions{Pool: calm + "    lattice-degraded: accept\n"})
+	all := audience(t, c)
+	for _, s := range c.NATS[1:] {
+		s.Kill()
+	}
+	c.Logf("two NATS servers are killed")
+	reached(t, c, all)
+	value := 10
+	for _, n := range c.Nodes {
+		value++
+		if err := n.Insist(testkit.Patience, "POST", "/v1/lattice/desk/queues", fmt.Sprintf(`{"shared":{"q":{"x_counter":%d}}}`, value)); err != nil {
+			t.Fatal(err)
+		}
+		for _, v := range all {
+			awaitView(t, v, desk, fmt.Sprintf(`{"q":{"x_counter":%d}}`, value))
+		}
+	}
+	for _, s := range c.NATS[1:] {
+		s.Start()
+	}
+	for _, n := range c.Nodes {
+		testkit.Eventually(t, "node "+n.Name+" has stored everything", func() bool { return n.Metric("swindon_replica_dirty_documents", "") == 0 })
+	}
+	converges(t, c, all, value)
 }
 
 // The NATS server stands still, connections open, and goes on.

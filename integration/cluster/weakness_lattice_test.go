@@ -165,7 +165,7 @@ func awaitForgotten(t *testing.T, c *testkit.Cluster, user, private string) {
 	t.Helper()
 	var got []testkit.Event
 	for i := range 4 {
-		time.Sleep(3 * time.Second)
+		time.Sleep(4 * time.Second) // the grace of 1 s, begun at the next round of a sweep, ended at one after it
 		n := c.Nodes[i%len(c.Nodes)]
 		v := c.Visit(n, user)
 		attach(n, v, desk, `{"private":{"`+user+`":`+private+`}}`)
