@@ -47,7 +47,9 @@ func (s *Set) tryAll(have *held, r *round, now int64) blend {
 	b := blend{next: have.clone(kind), change: docChange{doc: r.doc}}
 	var back, delta joined
 	for _, w := range r.waiters {
-		w.err = nil
+		if w.err = w.out; w.err != nil {
+			continue
+		}
 		back.add(kind, w.change.back)
 		delta.add(kind, w.change.delta)
 	}
@@ -61,6 +63,9 @@ func (s *Set) tryEach(have *held, r *round, now int64) blend {
 	next := have.clone(kind)
 	var back, delta joined
 	for _, w := range r.waiters {
+		if w.err = w.out; w.err != nil {
+			continue
+		}
 		t := blend{next: next.clone(kind)}
 		t.merge(kind, w.change.back, w.change.delta, now, have.fresh(now))
 		if w.err = t.next.check(kind, s.limits()); w.err != nil && w.change.back == nil {
@@ -120,10 +125,44 @@ func (j *joined) add(kind names.DocKind, d *content) {
 	j.c.merge(kind, d)
 }
 
+// leaveOut takes the largest change out of a round whose document has become too large, so that the others go on; false:
+// there are no others.
+func (r *round) leaveOut(err error) bool {
+	var largest *waiter
+	size, left := 0, 0
+	for _, w := range r.waiters {
+		if w.out != nil {
+			continue
+		}
+		left++
+		if n := w.change.size(r.doc.Kind); largest == nil || n > size {
+			largest, size = w, n
+		}
+	}
+	if left < 2 {
+		return false
+	}
+	largest.out = err
+	return true
+}
+
+// size is about the length of the change's text.
+func (c *change) size(kind names.DocKind) (n int) {
+	for _, d := range []*content{c.delta, c.back} {
+		if d != nil {
+			n += len(d.appendStored(nil, kind))
+		}
+	}
+	return n
+}
+
 // editRecord lets one waiter after the other change a record.
 func editRecord(have *held, r *round) blend {
 	b := blend{next: content{record: have.record}, change: docChange{doc: r.doc}}
 	for _, w := range r.waiters {
+		if w.err = w.out; w.err != nil {
+			continue
+		}
 		if value, ttl := w.change.edit(b.next.record); value != nil {
 			b.next.record, b.ttl, b.changed = value, ttl, true
 		}

@@ -49,6 +49,8 @@ func (s *Set) commit(ctx context.Context, sl *slot, r *round) error {
 			return nil
 		case errors.Is(err, port.ErrRevision):
 			s.metrics.lostRaces.Add(1)
+		case errors.Is(err, port.ErrTooLarge) && r.leaveOut(failed(r.doc, err)):
+			continue
 		case errors.Is(err, port.ErrTooLarge), errors.Is(err, port.ErrStoreFull), errors.Is(err, port.ErrLimit):
 			sl.known = false
 			return failed(r.doc, err)

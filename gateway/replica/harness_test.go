@@ -57,8 +57,11 @@ func newBenchCluster(t fataler) *cluster {
 	return c
 }
 
-func newCluster(t fataler, mesh bool, n int) *cluster {
-	c := &cluster{t: t, net: memory.NewNetwork(0), mesh: mesh, cfg: replica.DefaultConfig(), limits: lattice.DefaultLimits()}
+func newCluster(t fataler, mesh bool, n int) *cluster { return newSized(t, mesh, n, 0) }
+
+// newSized is newCluster on a network that bounds messages and documents.
+func newSized(t fataler, mesh bool, n int, maxPayload int64) *cluster {
+	c := &cluster{t: t, net: memory.NewNetwork(maxPayload), mesh: mesh, cfg: replica.DefaultConfig(), limits: lattice.DefaultLimits()}
 	for range n {
 		c.nodes = append(c.nodes, c.start())
 	}

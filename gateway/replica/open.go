@@ -2,6 +2,7 @@ package replica
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/swindon-go/swindon/internal/names"
@@ -145,7 +146,17 @@ func (s *Set) readMany(ctx context.Context, docs []names.Doc) ([]port.Entry, err
 	for i := range docs {
 		keys[i] = docs[i].StoreKey()
 	}
-	return s.store.GetMany(ctx, keys)
+	entries, err := s.store.GetMany(ctx, keys)
+	if errors.Is(err, port.ErrTooLarge) {
+		// Large documents: fewer at a time.
+		first, err := s.readMany(ctx, docs[:len(docs)/2])
+		if err != nil {
+			return nil, err
+		}
+		second, err := s.readMany(ctx, docs[len(docs)/2:])
+		return append(first, second...), err
+	}
+	return entries, err
 }
 
 // stored makes a change of what the store holds; form is asWhole or asTruth.

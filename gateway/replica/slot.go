@@ -72,6 +72,8 @@ type waiter struct {
 	change change
 	// err is this waiter's own failure, such as a limit; written by the runner.
 	err error
+	// out is why the change was left out for good; the runner's.
+	out error
 	// record is the value after a change of a record; written by the runner.
 	record []byte
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/swindon-go/swindon/broker/memory"
 	"github.com/swindon-go/swindon/internal/port"
+	"github.com/swindon-go/swindon/lattice"
 )
 
 // TestCombine: changes that come while a commit runs are committed together, and each waiter gets its own outcome.
@@ -221,6 +222,53 @@ func TestStop(t *testing.T) {
 		}
 		if _, err := a.tryOpen("ann"); !errors.Is(err, port.ErrUnavailable) {
 			t.Errorf("after Stop: %v", err)
+		}
+	})
+}
+
+// TestTooLarge: a change that makes a document too large for the store is left out, the others go on.
+func TestTooLarge(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c := newSized(t, false, 1, 100<<10)
+		defer c.stop()
+		a := c.nodes[0]
+		c.limits.MaxValueSize = 1 << 20
+		a.update(`{"private":{"ann":{"k1":{}}}}`)
+		ann := a.open("ann")
+		ann.take()
+		time.Sleep(time.Minute)
+		c.net.Store("main").SetDelay(10 * time.Millisecond)
+		update := func(body string) error {
+			d, err := lattice.ParseDelta([]byte(body), time.Now().UnixMilli(), c.limits)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return a.set.Update(t.Context(), ns, d)
+		}
+		big := fmt.Sprintf(`{"shared":{"k1":{"r_register":[1,%q]}}}`, strings.Repeat("x", 200<<10))
+		if err := update(big); !errors.Is(err, port.ErrTooLarge) {
+			t.Errorf("alone: %v", err)
+		}
+		results := make([]error, 5)
+		var wg sync.WaitGroup
+		for i := range results {
+			wg.Go(func() {
+				if body := fmt.Sprintf(`{"shared":{"k1":{"n_counter":%d}}}`, i); i != 3 {
+					results[i] = update(body)
+				} else {
+					results[i] = update(big)
+				}
+			})
+		}
+		wg.Wait()
+		for i, err := range results {
+			if errors.Is(err, port.ErrTooLarge) != (i == 3) || i != 3 && err != nil {
+				t.Errorf("%d: %v", i, err)
+			}
+		}
+		ann.take()
+		if ann.text() != `k1{n_counter=4 } ` {
+			t.Errorf("sees %.100s", ann.text())
 		}
 	})
 }
