@@ -1,0 +1,81 @@
+package replica
+
+import (
+	"context"
+
+	"github.com/swindon-go/swindon/internal/names"
+	"github.com/swindon-go/swindon/lattice"
+)
+
+// purgePrivate has all keys of a user's private documents end now. Those that have a later end keep it: ends join as
+// their maximum.
+func (m *mesh) purgePrivate(ctx context.Context, u names.UserID) error {
+	for _, n := range m.set.all() {
+		if err := m.end(ctx, names.PrivateOf(n.name, u), 0); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// end has a document's keys end now, unless it has changed since it had the digest; 0: whatever it has.
+func (m *mesh) end(ctx context.Context, doc names.Doc, digest uint64) error {
+	n := m.set.namespaceOf(doc.Namespace, false)
+	if n == nil {
+		return nil
+	}
+	g := merged{now: m.set.nowMs()}
+	c, ok := n.ending(doc, digest, g.now)
+	if ok {
+		n.merge(&g, &c)
+		n.tell(&g)
+	}
+	n.release()
+	if !ok {
+		return nil
+	}
+	m.set.metrics.purged.Add(1)
+	return m.confirmAll(ctx, doc.Namespace, []docChange{c})
+}
+
+// ending makes the change that ends a document. The caller holds the lock.
+func (n *namespace) ending(doc names.Doc, digest uint64, now int64) (c docChange, ok bool) {
+	c.doc = doc
+	if doc.Kind == names.SharedDoc {
+		p := n.shared[doc.Key]
+		if p == nil || p.digest != digest || p.state.End != 0 {
+			return c, false
+		}
+		c.delta.shared = lattice.State{End: now, Gen: p.state.Gen}
+		return c, true
+	}
+	p := n.private[doc.User]
+	if p == nil {
+		return c, false
+	}
+	for k, st := range p.keys.All() {
+		if st.End == 0 {
+			c.delta.private.Put(k, lattice.State{End: now, Gen: st.Gen})
+		}
+	}
+	return c, c.delta.private.Len() > 0
+}
+
+// sharedDocs goes through the shared documents that have not ended, with their digests.
+func (m *mesh) sharedDocs(each func(names.Doc, uint64) (more bool)) {
+	for _, n := range m.set.all() {
+		n.mu.Lock()
+		found := make(map[names.Doc]uint64, len(n.shared))
+		for k, p := range n.shared {
+			if !p.state.Ended(m.set.nowMs()) && p.digest != 0 {
+				found[names.SharedOf(n.name, k)] = p.digest
+			}
+		}
+		n.mu.Unlock()
+		for doc, digest := range found {
+			if !each(doc, digest) {
+				return
+			}
+		}
+	}
+}
