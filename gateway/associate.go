@@ -3,21 +3,35 @@ package gateway
 import (
 	"context"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/swindon-go/swindon/internal/names"
 )
 
-// associateTimeout bounds what hello waits for: that all nodes know the user to be there, and the state of what the
-// connection was attached to meanwhile. What takes longer is done later.
-const associateTimeout = time.Second
+const (
+	// associateTimeout bounds what hello waits for: that all nodes know the user to be there, and the state of what the
+	// connection was attached to meanwhile. What takes longer is done later.
+	associateTimeout = time.Second
+	// hurriedTimeout takes its place for slowFor after a hello has waited in vain: while the store has no quorum not
+	// everybody has to wait for it.
+	hurriedTimeout = 100 * time.Millisecond
+	slowFor        = 5 * time.Second
+)
+
+// patience is how long the next hello waits.
+func (p *Pool) patience() time.Duration {
+	if nowMilli() < p.slowUntil.Load() {
+		return hurriedTimeout
+	}
+	return associateTimeout
+}
 
 // associate makes a connection one of its user's session and prepares what follows hello: the state of the namespaces it
 // was attached to and the users it asked for, while it was being authorized (protocol §7.4). When it returns, whoever
 // asks any node finds the user active (protocol §12.2).
 func (p *Pool) associate(c *conn, user names.UserID) (replaced *conn) {
-	ctx, cancel := context.WithTimeout(p.ctx, associateTimeout)
+	start, patience := time.Now(), p.patience()
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
 	defer cancel()
 	replaced, until := p.sessions.join(c, user)
 	if err := p.presence.Joined(ctx, user, until); err != nil {
@@ -27,19 +41,26 @@ func (p *Pool) associate(c *conn, user names.UserID) (replaced *conn) {
 	c.joined = true
 	attached, users := slices.Clone(c.attachments), c.users
 	c.users = nil
+	c.watching.Store(len(users) > 0)
 	c.mu.Unlock()
 	for _, a := range attached {
-		if p.openNow(ctx, a) != nil {
-			p.unfinished.add(func(ctx context.Context) error { return p.openNow(ctx, a) })
-		}
+		p.nowOrLater(ctx, c, func(ctx context.Context) error { return p.openNow(ctx, a) })
 	}
 	if len(users) > 0 {
-		first := func(ctx context.Context) error { return p.firstUsers(ctx, c, users) }
-		if first(ctx) != nil {
-			p.unfinished.add(first)
-		}
+		p.nowOrLater(ctx, c, func(ctx context.Context) error { return p.firstUsers(ctx, c, users) })
+	}
+	if time.Since(start) >= patience {
+		p.slowUntil.Store(nowMilli() + slowFor.Milliseconds())
 	}
 	return replaced
+}
+
+// nowOrLater does something that was promised to a connection, or has it tried again until it succeeds.
+func (p *Pool) nowOrLater(ctx context.Context, c *conn, do func(context.Context) error) {
+	w := unfinishedWork{c, do}
+	if err := do(ctx); err != nil && p.again(&w, err) {
+		p.unfinished.add(w)
+	}
 }
 
 // openNow opens the view of an attachment from before hello.
@@ -52,56 +73,7 @@ func (p *Pool) openNow(ctx context.Context, a *attachment) error {
 	}
 	v, err := p.lattices.Open(ctx, a.namespace, a.conn.session.Load().user)
 	if err == nil {
-		p.watchView(a, v)
+		err = p.watchView(a, v)
 	}
 	return err
-}
-
-// unfinished is what could not be done at a hello because the store was away; it is tried again until it succeeds.
-type unfinished struct {
-	mu   sync.Mutex // guards todo
-	todo []func(context.Context) error
-}
-
-const (
-	// unfinishedPause is the time between two rounds.
-	unfinishedPause = time.Second
-	// maxUnfinished bounds what waits; beyond, the client has to be attached again by its backend.
-	maxUnfinished = 1 << 20
-)
-
-func (u *unfinished) add(f func(context.Context) error) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if len(u.todo) < maxUnfinished {
-		u.todo = append(u.todo, f)
-	}
-}
-
-// run tries again until ctx ends. The first failure ends a round: the store is still away.
-func (u *unfinished) run(ctx context.Context) {
-	tick := time.NewTicker(unfinishedPause)
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return
-		}
-		u.mu.Lock()
-		todo := u.todo
-		u.todo = nil
-		u.mu.Unlock()
-		for i, f := range todo {
-			try, cancel := context.WithTimeout(ctx, answerTimeout)
-			err := f(try)
-			cancel()
-			if err != nil {
-				u.mu.Lock()
-				u.todo = append(todo[i:], u.todo...)
-				u.mu.Unlock()
-				break
-			}
-		}
-	}
 }

@@ -21,6 +21,10 @@ type attachment struct {
 	view *replica.View
 	// over tells that the connection has been detached, or has left.
 	over bool
+	// kept tells that the attachment was acknowledged before hello, opening how many requests wait for its view: one that
+	// fails takes it away only when nobody else was, or will be, told that it is there.
+	kept    bool
+	opening int
 }
 
 // Changed queues what has changed for the client. It is framed once for all who see the same.
@@ -42,7 +46,7 @@ func latticeFrame(ns names.Namespace, data []byte) ws.Frame {
 }
 
 // attach notes that a connection looks at a namespace. The attachment is nil when nothing more is to be done now: the
-// connection is still being authorized, and its view is opened with its hello.
+// connection is still being authorized, and its view is opened with its hello. Otherwise show or forsake must follow.
 func (p *Pool) attach(n uint64, ns names.Namespace) (*attachment, error) {
 	c := p.conns.get(n)
 	if c == nil {
@@ -62,10 +66,13 @@ func (p *Pool) attach(n uint64, ns names.Namespace) (*attachment, error) {
 		i = len(c.attachments)
 		c.attachments = append(c.attachments, &attachment{conn: c, namespace: names.Namespace(strings.Clone(string(ns)))})
 	}
+	a := c.attachments[i]
 	if !c.joined {
+		a.kept = true
 		return nil, nil
 	}
-	return c.attachments[i], nil
+	a.opening++
+	return a, nil
 }
 
 // attached is the index of the attachment to a namespace, or -1. The caller holds mu.
@@ -76,30 +83,44 @@ func (c *conn) attached(ns names.Namespace) int {
 // show opens the user's view, if that was not done before, and sends the whole of it. On error a connection that saw
 // nothing before is detached again.
 func (p *Pool) show(ctx context.Context, a *attachment) error {
-	c := a.conn
-	v, err := p.lattices.Open(ctx, a.namespace, c.session.Load().user)
+	v, err := p.lattices.Open(ctx, a.namespace, a.conn.session.Load().user)
 	if err != nil {
-		c.mu.Lock()
-		unused := a.view == nil
-		c.mu.Unlock()
-		if unused {
-			_ = p.detach(c.n, a.namespace)
-		}
+		a.forsake()
 		return err
 	}
-	p.watchView(a, v)
-	return nil
+	err = p.watchView(a, v)
+	a.conn.mu.Lock()
+	a.opening--
+	a.conn.mu.Unlock()
+	return err
 }
 
-// watchView sends a view's state and has its changes sent. It takes over the view.
-func (p *Pool) watchView(a *attachment, v *replica.View) {
+// forsake ends a request that attach has begun and that has failed.
+func (a *attachment) forsake() {
+	c := a.conn
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	a.opening--
+	if a.over || a.view != nil || a.kept || a.opening > 0 {
+		return
+	}
+	a.over = true
+	c.attachments = slices.DeleteFunc(c.attachments, func(o *attachment) bool { return o == a })
+}
+
+// watchView sends a view's state and has its changes sent. It takes over the view. The error is port.ErrGone when the
+// connection has left.
+func (p *Pool) watchView(a *attachment, v *replica.View) error {
 	c := a.conn
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
-	case a.over:
+	case c.gone:
 		v.Close()
-		return
+		return port.ErrGone
+	case a.over: // detached meanwhile
+		v.Close()
+		return nil
 	case a.view == nil:
 		a.view = v
 	default:
@@ -110,6 +131,7 @@ func (p *Pool) watchView(a *attachment, v *replica.View) {
 		p.deps.Metrics.latticeOut.Add(1)
 		c.sendState(latticeFrame(a.namespace, snapshot))
 	})
+	return nil
 }
 
 // detach ends an attachment.

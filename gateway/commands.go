@@ -68,6 +68,7 @@ func (p *Pool) hearAttachment(m port.Message, n uint64, op string) {
 		return
 	}
 	if !p.async(func(ctx context.Context) { p.answer(m, p.show(ctx, a)) }) {
+		a.forsake()
 		p.answer(m, port.ErrUnavailable)
 	}
 }
@@ -154,5 +155,5 @@ func parseUsers(data []byte) ([]names.UserID, bool) {
 		users = append(users, names.UserID(s))
 		return ok
 	})
-	return users, ok
+	return distinct(users), ok
 }

@@ -44,6 +44,13 @@ type conn struct {
 
 func (c *conn) id() names.ConnID { return names.ConnID{Node: c.handler.pool.deps.Node, N: c.n} }
 
+// left tells whether the connection has left the session pool.
+func (c *conn) left() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.gone
+}
+
 // close closes with a code of our table. A connection that is still being authorized gets its 101 first, so that the
 // code can be seen. It never blocks.
 func (c *conn) close(code closeCode, reason string) {

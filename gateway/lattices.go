@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/swindon-go/swindon/internal/jsontext"
@@ -17,20 +18,23 @@ import (
 func (p *Pool) UpdateLattice(ctx context.Context, ns names.Namespace, d *lattice.Delta) error {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
-	if err := p.lattices.Update(ctx, ns, d); err != nil {
+	err := p.lattices.Update(ctx, ns, d)
+	if err != nil && !errors.Is(err, port.ErrTimeout) {
 		return err
 	}
 	for i := range d.Private {
-		// Data for somebody who is not there is kept for a while (decision D21).
+		// Data for somebody who is not there is kept for a while (decision D21). It may be there also after a timeout.
 		p.presence.Touch(d.Private[i].User)
 	}
-	return nil
+	return err
 }
 
 // AttachLattice updates a namespace and attaches a connection to it: the client gets the whole visible state, and every
 // change from then on. One that is attached already gets the change first (decision D19). Errors as UpdateLattice's and
 // port.ErrGone: then the update was merged nevertheless, unless strict-api is set (decision D16).
 func (p *Pool) AttachLattice(ctx context.Context, id names.ConnID, ns names.Namespace, d *lattice.Delta) error {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
 	if p.cfg.Load().StrictAPI {
 		if err := p.exists(ctx, id); err != nil {
 			return err
@@ -44,8 +48,6 @@ func (p *Pool) AttachLattice(ctx context.Context, id names.ConnID, ns names.Name
 	if id.Node != p.deps.Node {
 		return p.remote(ctx, id, opAttach, []byte(ns))
 	}
-	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
-	defer cancel()
 	a, err := p.attach(id.N, ns)
 	if err != nil || a == nil {
 		return err

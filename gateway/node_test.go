@@ -30,6 +30,7 @@ type node struct {
 	pool     *gateway.Pool
 	api      http.Handler
 	metrics  *gateway.Metrics
+	registry *prometheus.Registry
 	listener *memnet.Listener
 	server   *http.Server
 }
@@ -100,7 +101,8 @@ func startNodeWith(tb testing.TB, n int, s *setup, network *memory.Network, dest
 	if err != nil {
 		tb.Fatal(err)
 	}
-	if nd.metrics, err = gateway.NewMetrics(prometheus.NewRegistry()); err != nil {
+	nd.registry = prometheus.NewRegistry()
+	if nd.metrics, err = gateway.NewMetrics(nd.registry); err != nil {
 		tb.Fatal(err)
 	}
 	next := s.next

@@ -74,6 +74,20 @@ func (n *nodes) bury() {
 	}
 }
 
+// startBeat begins to beat. After stop no beat is sent any more: one would undo a farewell.
+func (p *Pool) startBeat() (stop func()) {
+	ctx, cancel := context.WithCancel(p.ctx)
+	done := make(chan struct{})
+	p.wg.Go(func() {
+		defer close(done)
+		p.beat(ctx)
+	})
+	return func() {
+		cancel()
+		<-done
+	}
+}
+
 // beat tells the other nodes once a second that this one lives, until ctx ends.
 func (p *Pool) beat(ctx context.Context) {
 	tick := time.NewTicker(beatInterval)

@@ -20,7 +20,7 @@ import (
 // Pool is one session pool on this node: its connections, sessions and topics. All methods may be called concurrently;
 // Start once, before any connection.
 //
-// Lock order: connection → session; session's list → watches; connection or session → topic shard, topic or namespace
+// Lock order: connection → session; session's list → session, watches; connection or session → topic shard, topic or namespace
 // → pending → outbox. A shard's lock is given back before the lock of what was found in it is taken, locks of one rank
 // are never held together, and no I/O and no NATS publish happens under any.
 type Pool struct {
@@ -43,6 +43,8 @@ type Pool struct {
 	lattices   *replica.Set
 	presence   *presence.Tracker
 	unfinished unfinished
+	// slowUntil is until when hello waits less for the store, in Unix milliseconds.
+	slowUntil  atomic.Int64
 	notified   notified
 	asyncCount atomic.Int64
 
@@ -126,8 +128,8 @@ func (p *Pool) Start(ctx context.Context) error {
 	}
 	p.presence.Start()
 	p.started = true
-	p.wg.Go(func() { p.unfinished.run(p.ctx) })
-	p.wg.Go(func() { p.beat(p.ctx) })
+	p.wg.Go(func() { p.finish(p.ctx) })
+	p.undo = append(p.undo, p.startBeat())
 	p.wg.Go(func() { p.acks.run(p.ctx) })
 	p.log.Debug("Session pool started")
 	p.deps.Metrics.pools.Add(1)

@@ -1,7 +1,9 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -18,6 +20,7 @@ const userNamespace = names.Namespace("swindon.user")
 // WatchUsers has a connection told whether users are there, now and at every change (endpoint 7 of protocol §6). Errors:
 // port.ErrGone, port.ErrLimit, port.ErrUnavailable, port.ErrTimeout.
 func (p *Pool) WatchUsers(ctx context.Context, id names.ConnID, users []names.UserID) error {
+	users = distinct(users)
 	if id.Node != p.deps.Node {
 		return p.remote(ctx, id, opUsers, appendUsers(nil, users))
 	}
@@ -44,14 +47,34 @@ func (p *Pool) UpdateUsers(ctx context.Context, user names.UserID, users []names
 	if user == "" {
 		return nil // nobody has this id (decision D5)
 	}
+	if !p.deps.Bus.Up() {
+		return port.ErrUnavailable
+	}
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
+	users = distinct(users)
 	if err := p.addUsers(ctx, user, users); err != nil {
 		return err
 	}
-	return p.askAll(ctx, port.Message{
+	var refused error // by another node
+	err := p.askAll(ctx, port.Message{
 		Subject: p.deps.Space.User(user, opUsers), Header: p.nodes.header, Data: appendUsers(nil, users),
-	}, func(port.Message) {})
+	}, func(m port.Message) {
+		if err := commandError(m.Header.Get(port.HeaderErrorCode)); err != nil {
+			refused = err
+		}
+	})
+	return cmp.Or(err, refused)
+}
+
+// distinct leaves out what is listed again. It may change users.
+func distinct(users []names.UserID) []names.UserID {
+	seen := make(map[names.UserID]struct{}, len(users))
+	return slices.DeleteFunc(users, func(u names.UserID) bool {
+		_, again := seen[u]
+		seen[u] = struct{}{}
+		return again
+	})
 }
 
 // watcher notes that a connection watches users. The connection is nil when nothing more is to be done now: it is still
@@ -69,47 +92,45 @@ func (p *Pool) watcher(n uint64, users []names.UserID) (*conn, error) {
 	case c.joined:
 		return c, nil
 	}
-	if len(c.users)+len(users) > p.cfg.Load().MaxSubscriptionsPerConnection {
+	all := distinct(append(slices.Clone(c.users), users...))
+	if len(all) > p.cfg.Load().MaxSubscriptionsPerConnection {
 		return nil, fmt.Errorf("users that one connection watches: %w", port.ErrLimit)
 	}
-	for _, u := range users {
-		if !slices.Contains(c.users, u) {
-			c.users = append(c.users, u)
-		}
-	}
+	c.users = all
 	return nil, nil
 }
 
 // tellUsers has a connection watch users and tells it how they are.
 func (p *Pool) tellUsers(ctx context.Context, c *conn, users []names.UserID) error {
-	s := c.session.Load()
-	if err := p.watches.add(s, users, p.cfg.Load().MaxSubscriptionsPerConnection); err != nil {
+	if err := p.watches.watch(c, users, p.cfg.Load().MaxSubscriptionsPerConnection); err != nil {
 		return err
 	}
-	before := c.watching.Swap(true)
 	list, err := p.presence.Statuses(ctx, users)
 	if err != nil {
-		c.watching.Store(before)
 		return err
 	}
 	c.send(statusFrame(users, list))
 	return nil
 }
 
-// firstUsers tells a connection after its hello about all users that its session watches (protocol §9.1).
+// firstUsers tells a connection after its hello about all users that its session watches (protocol §9.1), unless it has
+// been told since that it does not watch any more.
 func (p *Pool) firstUsers(ctx context.Context, c *conn, users []names.UserID) error {
 	s := c.session.Load()
-	if err := p.watches.add(s, users, p.cfg.Load().MaxSubscriptionsPerConnection); err != nil {
-		p.log.Debug("Too many users are watched", "user", string(s.user), "err", err)
+	if !c.watching.Load() {
 		return nil
 	}
-	c.watching.Store(true)
+	if err := p.watches.add(s, users, p.cfg.Load().MaxSubscriptionsPerConnection); err != nil {
+		return err
+	}
 	all := s.watched()
 	list, err := p.presence.Statuses(ctx, all)
 	if err != nil {
 		return err
 	}
-	c.sendState(statusFrame(all, list))
+	if c.watching.Load() {
+		c.sendState(statusFrame(all, list))
+	}
 	return nil
 }
 
@@ -123,10 +144,7 @@ func (p *Pool) unwatch(n uint64) error {
 	c.users = nil
 	c.mu.Unlock()
 	s := c.session.Load()
-	if s == nil || !c.watching.Swap(false) {
-		return nil
-	}
-	if !s.hasWatcher() {
+	if s != nil && c.watching.Swap(false) {
 		p.watches.clear(s)
 	}
 	return nil
@@ -138,7 +156,10 @@ func (p *Pool) addUsers(ctx context.Context, user names.UserID, users []names.Us
 	if s == nil {
 		return nil
 	}
-	if err := p.watches.add(s, users, p.cfg.Load().MaxSubscriptionsPerConnection); err != nil {
+	switch err := p.watches.add(s, users, p.cfg.Load().MaxSubscriptionsPerConnection); {
+	case errors.Is(err, port.ErrGone):
+		return nil // it has just left
+	case err != nil:
 		return err
 	}
 	if !s.hasWatcher() {

@@ -24,12 +24,30 @@ type watches struct {
 
 func newWatches() *watches { return &watches{m: map[names.UserID]map[*session]struct{}{}} }
 
-// add puts users on a session's list, at most limit in all: beyond, nothing is added and the error is port.ErrLimit.
+// watch is add for a connection that watches from now on.
+func (w *watches) watch(c *conn, users []names.UserID, limit int) error {
+	s := c.session.Load()
+	s.listMu.Lock()
+	defer s.listMu.Unlock()
+	if err := w.put(s, users, limit); err != nil {
+		return err
+	}
+	c.watching.Store(true)
+	return nil
+}
+
+// add puts users on a session's list, at most limit in all: beyond, nothing is added and the error is port.ErrLimit. It
+// is port.ErrGone when the session has ended.
 func (w *watches) add(s *session, users []names.UserID, limit int) error {
 	s.listMu.Lock()
 	defer s.listMu.Unlock()
+	return w.put(s, users, limit)
+}
+
+// put is add for a caller that holds the session's listMu.
+func (w *watches) put(s *session, users []names.UserID, limit int) error {
 	if s.ended {
-		return nil
+		return port.ErrGone
 	}
 	fresh := 0
 	for _, u := range users {
@@ -65,11 +83,13 @@ func (w *watches) enter(u names.UserID, s *session) {
 	set[s] = struct{}{}
 }
 
-// clear takes all users off a session's list.
+// clear takes all users off a session's list, unless one of its connections watches.
 func (w *watches) clear(s *session) {
 	s.listMu.Lock()
 	defer s.listMu.Unlock()
-	w.leave(s)
+	if !s.hasWatcher() {
+		w.leave(s)
+	}
 }
 
 // end is clear for a session that is no more: nothing is added to it afterwards.
