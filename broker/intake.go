@@ -73,39 +73,50 @@ func (in *intake) stop() {
 	in.wg.Wait()
 }
 
-// pump moves messages from the library's channel into the queue.
+// pump moves messages from the library's channel into the queue, all that have come at a time.
 func (in *intake) pump() {
+	var batch []*nats.Msg
 	for {
 		select {
 		case m := <-in.ch:
-			in.put(m)
+			batch = append(batch[:0], m)
 		case <-in.done:
 			return
+		}
+		for range len(in.ch) {
+			batch = append(batch, <-in.ch)
+		}
+		in.put(batch)
+		clear(batch)
+		if cap(batch) > intakeChan/8 {
+			batch = nil // a burst's big slice is not kept for ever
 		}
 	}
 }
 
 func size(m *nats.Msg) int64 { return int64(len(m.Data)+len(m.Subject)) + messageOverhead }
 
-// put queues m or, when a bound is reached, drops it and says so once per spell of dropping.
-func (in *intake) put(m *nats.Msg) {
-	n := size(m)
+// put queues messages. Those beyond a bound are dropped, and it says so once per spell of dropping.
+func (in *intake) put(batch []*nats.Msg) {
+	lost := false
 	in.mu.Lock()
-	if in.bytes.Load()+n > in.limit || in.count.Load() >= intakeCount {
-		first := !in.full
-		in.full = true
-		in.mu.Unlock()
-		in.m.dropped.Inc()
-		if first {
-			in.gap(gapOverflow)
+	for _, m := range batch {
+		n := size(m)
+		if in.bytes.Load()+n > in.limit || in.count.Load() >= intakeCount {
+			lost = lost || !in.full
+			in.full = true
+			in.m.dropped.Inc()
+			continue
 		}
-		return
+		in.full = false
+		in.bytes.Add(n)
+		in.count.Add(1)
+		in.queue = append(in.queue, m)
 	}
-	in.full = false
-	in.bytes.Add(n)
-	in.count.Add(1)
-	in.queue = append(in.queue, m)
 	in.mu.Unlock()
+	if lost {
+		in.gap(gapOverflow)
+	}
 	select {
 	case in.wake <- struct{}{}:
 	default:

@@ -16,7 +16,7 @@ func (p *Pool) intake(m port.Message) {
 		return
 	}
 	p.deps.Metrics.fromNodes.Add(1)
-	kind, _, _ := strings.Cut(strings.TrimPrefix(m.Subject, p.deps.Space.Root()+"."), ".")
+	kind, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(m.Subject, p.deps.Space.Root()), "."), ".")
 	switch kind {
 	case "top":
 		p.hearTopic(m)
@@ -41,6 +41,11 @@ func (p *Pool) intake(m port.Message) {
 func (p *Pool) hearTopic(m port.Message) {
 	t, err := p.deps.Space.ParseTopic(m.Subject)
 	if err == nil {
+		if p.topics.find(t, false) == nil {
+			// Most messages are for nobody here, so they are not looked at.
+			p.deps.Metrics.pubIn.Add(1)
+			return
+		}
 		err = jsontext.Check(m.Data)
 	}
 	if err != nil {
