@@ -66,6 +66,9 @@ func newSized(t fataler, mesh bool, n int, maxPayload int64) *cluster {
 		c.nodes = append(c.nodes, c.start())
 	}
 	synctest.Wait()
+	if mesh {
+		time.Sleep(time.Second) // they load from each other
+	}
 	return c
 }
 

@@ -1,6 +1,7 @@
 package replica_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -45,6 +46,7 @@ func (m *machine) actions() map[string]func(*rapid.T) {
 	actions := map[string]func(*rapid.T){
 		"": m.check, "update": m.update, "update2": m.update, "update3": m.update, "open": m.open, "close": m.close,
 		"sleep": m.sleep, "drop": m.drop, "cut": m.cut, "heal": m.heal, "restart": m.restart, "burst": m.burst,
+		"purge": m.purge,
 	}
 	if !m.c.mesh {
 		actions["lag"], actions["lose answers"], actions["store down"] = m.lag, m.loseAnswers, m.storeDown
@@ -290,6 +292,29 @@ func (m *machine) storeLost(t *rapid.T) {
 	m.rest(t)
 	m.store.Restore(saved)
 	time.Sleep(30 * time.Second)
+}
+
+// purge removes a user's private keys when nothing is wrong: nothing of them may come back.
+func (m *machine) purge(t *rapid.T) {
+	m.rest(t)
+	u := rapid.SampledFrom(m.users).Draw(t, "user")
+	if err := m.node(t).set.PurgePrivate(context.Background(), u); err != nil {
+		t.Fatalf("purge: %v", err)
+	}
+	synctest.Wait()
+	for _, v := range []*view{&m.acked, &m.tried} {
+		v.private[u] = &lattice.Keys{}
+	}
+	for _, w := range m.clients {
+		if w.user == u {
+			w.last = lattice.Keys{}
+			w.mu.Lock()
+			w.state = map[string]map[string]string{}
+			w.mu.Unlock()
+		}
+	}
+	// Node 0 goes on to look at everything.
+	m.write(t, m.c.nodes[0], fmt.Sprintf(`{"private":{%q:{"k1":{},"k2":{},"k3":{}}}}`, u))
 }
 
 // rest heals everything and waits.

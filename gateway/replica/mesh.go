@@ -2,9 +2,7 @@ package replica
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -44,6 +42,8 @@ const (
 	maxAnswers = 8
 	// Hashes in one beat; more take turns.
 	maxSums = 64
+	// How often an update is applied anew because a key had begun a new life elsewhere.
+	maxOutdated = 4
 	// Other nodes that are followed.
 	maxOrigins = 4096
 )
@@ -64,11 +64,21 @@ func (m *mesh) update(ctx context.Context, ns names.Namespace, d *lattice.Delta)
 	if !m.set.bus.Up() {
 		return fmt.Errorf("update: %w", port.ErrUnavailable)
 	}
-	batch, err := m.apply(ns, ts)
-	if err != nil {
-		return err
+	if !m.loaded.Load() {
+		// It does not know yet in which lives the keys are.
+		return fmt.Errorf("update: this node is still loading: %w", port.ErrUnavailable)
 	}
-	return m.confirmAll(ctx, ns, batch)
+	for range maxOutdated {
+		batch, err := m.apply(ns, ts)
+		if err != nil {
+			return err
+		}
+		if outdated, err := m.confirmAll(ctx, ns, batch); err != nil || !outdated {
+			return err
+		}
+		// It was meant for an earlier life of a key than the one that the others know of, and that we know of now.
+	}
+	return fmt.Errorf("update: the keys begin new lives all the time: %w", port.ErrTimeout)
 }
 
 // apply checks an update against the limits and takes all of it into the copies, or nothing. It returns what others have
@@ -139,78 +149,4 @@ func (n *namespace) make(d names.Doc) {
 	} else {
 		n.privateFor(d.User)
 	}
-}
-
-// confirmAll announces changes of one namespace and returns when another node has them.
-func (m *mesh) confirmAll(ctx context.Context, ns names.Namespace, batch []docChange) error {
-	for _, body := range m.set.bodies(batch, m.next) {
-		err := m.confirm(ctx, port.Message{Subject: m.set.deps.Space.Lattice(ns), Header: m.set.header, Data: body})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (m *mesh) next() uint64 { return m.counter.Add(1) }
-
-// confirm announces and waits until a live node has answered that it has it. Without a live node it does not wait.
-func (m *mesh) confirm(ctx context.Context, msg port.Message) error {
-	m.set.metrics.announced.Add(1)
-	if len(m.set.deps.Live()) == 0 {
-		if err := m.set.bus.Publish(msg); err != nil {
-			return fmt.Errorf("announce: %w", err)
-		}
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, confirmTimeout)
-	defer cancel()
-	for {
-		_, err := m.set.bus.Request(ctx, port.LaneOrdered, msg)
-		if err == nil {
-			return nil
-		}
-		// A node that has just come may not be known everywhere yet.
-		if errors.Is(err, port.ErrNoResponders) && pause(ctx, 4) == nil {
-			continue
-		}
-		m.set.metrics.unconfirmed.Add(1)
-		if errors.Is(err, port.ErrNoResponders) {
-			err = port.ErrTimeout
-		}
-		return fmt.Errorf("no node has confirmed it: %w", ended(err))
-	}
-}
-
-// hear takes another node's announcement and answers that it is merged.
-func (m *mesh) hear(msg port.Message, ns names.Namespace, user names.UserID) {
-	from, err := names.ParseNodeID(msg.Header.Get(port.HeaderNode))
-	if err == nil && user != "" {
-		err = m.hearRecord(msg.Data, user)
-	} else if err == nil {
-		err = m.hearDocs(msg.Data, ns, from)
-	}
-	if err != nil {
-		m.set.bad(msg, err)
-		return
-	}
-	m.noteCounter(from, number(msg.Data, "n"))
-	if msg.Reply == "" {
-		return
-	}
-	if err := m.set.bus.Publish(port.Message{Subject: msg.Reply, Header: m.set.header}); err != nil {
-		m.set.log.Debug("Answer could not be sent", "subject", msg.Subject, "err", err)
-	}
-}
-
-// hearDocs merges documents of an announcement or of a load.
-func (m *mesh) hearDocs(body []byte, ns names.Namespace, from names.NodeID) error {
-	batch, err := m.set.parseDocs(ns, body, func(names.Doc) bool { return true })
-	unknown := slices.ContainsFunc(batch, func(c docChange) bool { return c.form == asUnknown })
-	if unknown {
-		batch = slices.DeleteFunc(batch, func(c docChange) bool { return c.form == asUnknown })
-		m.fetch(repair{from, ns}) // what did not fit into a message
-	}
-	m.set.deliver(ns, batch)
-	return err
 }

@@ -210,3 +210,39 @@ func TestMeshRecords(t *testing.T) {
 		get(b, "")
 	})
 }
+
+// TestMeshLaterLife: a node that has not heard that a key ended and began again writes it: the update is applied anew, to
+// the life that the others know of.
+func TestMeshLaterLife(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		_, a, b, _ := trio(t)
+		a.update(`{"private":{"ann":{"q:1":{"n_counter":5}}}}`)
+		b.bus.SetDown(true)
+		if err := a.set.PurgePrivate(t.Context(), "ann"); err != nil {
+			t.Fatal(err)
+		}
+		a.update(`{"private":{"ann":{"q:1":{"n_counter":1}}}}`)
+		b.bus.SetDown(false)
+		b.update(`{"private":{"ann":{"q:1":{"n_counter":3}}}}`)
+		synctest.Wait()
+		for _, n := range []*node{a, b} {
+			n.open("ann").expect(t, `={"q:1":{"n_counter":3}}`)
+		}
+	})
+}
+
+// TestMeshLoading: a node that does not know yet what the others have refuses updates.
+func TestMeshLoading(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c, a, b, d := trio(t)
+		for _, n := range []*node{a, b, d} {
+			n.bus.SetDown(true)
+		}
+		late := c.start()
+		synctest.Wait()
+		if err := late.try(`{"shared":{"q:1":{"n_counter":1}}}`); late.set.Ready() || !errors.Is(err, port.ErrUnavailable) {
+			t.Errorf("ready %v, %v", late.set.Ready(), err)
+		}
+		late.stop()
+	})
+}

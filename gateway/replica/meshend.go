@@ -35,7 +35,8 @@ func (m *mesh) end(ctx context.Context, doc names.Doc, digest uint64) error {
 		return nil
 	}
 	m.set.metrics.purged.Add(1)
-	return m.confirmAll(ctx, doc.Namespace, []docChange{c})
+	_, err := m.confirmAll(ctx, doc.Namespace, []docChange{c})
+	return err // an earlier life than others know of has ended anyway
 }
 
 // ending makes the change that ends a document. The caller holds the lock.

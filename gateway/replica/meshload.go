@@ -157,7 +157,7 @@ func (m *mesh) takeLoad(ns names.Namespace, from names.NodeID, body []byte) {
 	if ns == recordsSpace {
 		err = m.takeRecords(body)
 	} else {
-		err = m.hearDocs(body, ns, from)
+		_, _, err = m.hearDocs(body, ns, from)
 	}
 	if err != nil {
 		m.set.metrics.bad.Add(1)

@@ -176,8 +176,7 @@ func (m *mesh) changeRecord(ctx context.Context, u names.UserID, f func([]byte) 
 	}
 	body := strconv.AppendUint([]byte(`{"n":`), m.next(), 10)
 	body = append(r.appendTo(append(body, ',')), '}')
-	err := m.confirm(ctx, port.Message{Subject: m.set.deps.Space.Record(u), Header: m.set.header, Data: body})
-	if err != nil {
+	if _, err := m.confirm(ctx, port.Message{Subject: m.set.deps.Space.Record(u), Header: m.set.header, Data: body}); err != nil {
 		return nil, err
 	}
 	return r.value, nil
