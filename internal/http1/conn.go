@@ -1,7 +1,6 @@
 package http1
 
 import (
-	"bytes"
 	"context"
 	"io"
 	"net/http"
@@ -13,6 +12,10 @@ import (
 
 // headRoom is how long a head that we serve may be. It must not be more than what listen.Conn can hand over.
 const headRoom = 4096
+
+// maxPieces is in how many pieces a head that we serve may come. Each is a look at all that has come, and who sends a
+// byte at a time should not be able to ask for thousands of them.
+const maxPieces = 8
 
 // buffers holds *[headRoom]byte, for reading heads and for writing.
 var buffers = sync.Pool{New: func() any { return new([headRoom]byte) }}
@@ -29,6 +32,8 @@ type conn struct {
 	// buf[r:w] has been read and not been used.
 	buf  *[headRoom]byte
 	r, w int
+	// gone: it was handed over or taken.
+	gone bool
 }
 
 func newConn(s *Server, lc *listen.Conn) *conn { return &conn{s: s, lc: lc} }
@@ -36,7 +41,7 @@ func newConn(s *Server, lc *listen.Conn) *conn { return &conn{s: s, lc: lc} }
 // serve serves the connection to its end, or until it is handed over or taken.
 func (c *conn) serve() {
 	c.buf = buffers.Get().(*[headRoom]byte)
-	defer func() { buffers.Put(c.buf) }()
+	defer c.end() // also when a handler ends the goroutine
 	for {
 		head, ok := c.readHead()
 		if !ok {
@@ -57,20 +62,24 @@ func (c *conn) serve() {
 			break
 		}
 	}
-	if c.res.hijacked {
-		c.s.conns.Track(c.lc, http.StateHijacked)
-		return
+}
+
+// end disposes of the connection, unless it has another owner.
+func (c *conn) end() {
+	buffers.Put(c.buf)
+	if !c.gone {
+		_ = c.lc.Close()
+		c.s.conns.Track(c.lc, http.StateClosed)
 	}
-	_ = c.lc.Close()
-	c.s.conns.Track(c.lc, http.StateClosed)
 }
 
 // readHead returns the next head. It is empty when there is none that we could serve; ok is false when the connection
 // is at its end.
 func (c *conn) readHead() (head []byte, ok bool) {
-	for seen := 0; ; {
-		if seen == 0 { // empty lines before a request are dropped (RFC 9112 §2.2)
-			c.r += len(c.unread()) - len(bytes.TrimLeft(c.unread(), "\r\n"))
+	for seen, pieces := 0, 0; ; {
+		if seen <= 1 { // empty lines before a request are dropped (RFC 9112 §2.2); half of one may have been seen
+			c.r += emptyLines(c.unread())
+			seen = 0
 		}
 		p := c.unread()
 		if n := headEnd(p, seen); n > 0 {
@@ -80,10 +89,10 @@ func (c *conn) readHead() (head []byte, ok bool) {
 			c.w = copy(c.buf[:], p)
 			c.r = 0
 		}
-		if c.w == len(c.buf) || !maybePlain(c.buf[:c.w]) {
-			return nil, true
-		}
 		if c.w > 0 {
+			if pieces++; pieces > maxPieces || c.w == len(c.buf) || !maybePlain(c.buf[:c.w]) {
+				return nil, true
+			}
 			c.lc.BeginHead()
 		}
 		seen = c.w
@@ -100,6 +109,7 @@ func (c *conn) unread() []byte { return c.buf[c.r:c.w] }
 
 // handOver gives the connection with what has been read to net/http.
 func (c *conn) handOver() {
+	c.gone = true
 	c.lc.HandOver(slices.Clone(c.unread()))
 	c.s.pass(c.lc)
 }
@@ -125,8 +135,8 @@ func (c *conn) handle(q *request, r *http.Request) (keep bool) {
 		if v := recover(); v != nil {
 			keep = false
 			c.s.panicked(c.lc, v)
-			q.end()
 		}
+		q.end()
 		w.free()
 	}()
 	c.s.full.Handler.ServeHTTP(w, r)

@@ -37,6 +37,8 @@ func (w *response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	w.q.release()
 	w.hijacked = true
 	c := w.c
+	c.gone = true
+	c.s.conns.Track(c.lc, http.StateHijacked) // now, since handlers may stay with it for long
 	early := slices.Clone(c.unread())
 	c.r = c.w
 	_ = c.lc.SetDeadline(time.Time{}) // from now on the limits are the new owner's

@@ -123,17 +123,22 @@ func (w *response) announcesTrailers() bool {
 	return false
 }
 
+// noTrailer holds the fields that frame, route or describe a message, which come too late behind its body (RFC 9110
+// §6.5.1). It is net/http's list.
+var noTrailer = map[string]bool{
+	"Authorization": true, "Cache-Control": true, "Connection": true, "Content-Encoding": true, "Content-Length": true,
+	"Content-Range": true, "Content-Type": true, "Expect": true, "Host": true, "Keep-Alive": true, "Max-Forwards": true,
+	"Pragma": true, "Proxy-Authenticate": true, "Proxy-Authorization": true, "Proxy-Connection": true, "Range": true,
+	"Realm": true, "Te": true, "Trailer": true, "Transfer-Encoding": true, "Www-Authenticate": true,
+}
+
 // appendTrailers ends a chunked body.
 func (w *response) appendTrailers() {
 	w.out = append(w.out, "0\r\n"...)
 	for _, list := range w.trailers {
 		for name := range strings.SplitSeq(list, ",") {
 			name = textproto.CanonicalMIMEHeaderKey(strings.Trim(name, " \t"))
-			switch name {
-			case "Transfer-Encoding", "Content-Length", "Trailer":
-				continue
-			}
-			if isToken(name) {
+			if isToken(name) && !noTrailer[name] && !strings.HasPrefix(name, "If-") {
 				for _, v := range w.header[name] {
 					w.out = appendField(w.out, name, v)
 				}

@@ -151,6 +151,20 @@ func persistence(value string, r *http.Request) bool {
 	return false
 }
 
+// emptyLines returns the length of the empty lines at the front of p. A carriage return alone is none.
+func emptyLines(p []byte) int {
+	for n := 0; ; {
+		switch {
+		case bytes.HasPrefix(p[n:], []byte("\n")):
+			n++
+		case bytes.HasPrefix(p[n:], []byte("\r\n")):
+			n += 2
+		default:
+			return n
+		}
+	}
+}
+
 // headEnd returns the length of the head at the front of p with its empty line, 0 if that is not complete. Seen is how
 // much was looked at in vain before.
 func headEnd(p []byte, seen int) int {

@@ -58,7 +58,6 @@ func (w *response) reset(c *conn, q *request, r *http.Request) {
 	if h == nil {
 		h = make(http.Header)
 	}
-	clear(h)
 	*w = response{c: c, q: q, req: r, header: h, names: w.names[:0], length: -1}
 	w.room = buffers.Get().(*[headRoom]byte)
 	w.out = w.room[:0]
@@ -73,8 +72,12 @@ func (w *response) free() {
 	if w.deadline && !w.hijacked {
 		_ = w.c.lc.SetWriteDeadline(time.Time{})
 	}
-	w.q, w.req, w.room, w.heldRoom, w.out, w.held = nil, nil, nil, nil, nil, nil
+	w.q, w.req, w.room, w.heldRoom, w.out, w.held, w.trailers = nil, nil, nil, nil, nil, nil, nil
 	clear(w.names)
+	clear(w.header) // now, since the connection may be idle for long
+	if cap(w.names) > 2*manyFields {
+		w.names, w.header = nil, nil // the next response has fewer
+	}
 }
 
 // Header returns the header that WriteHeader sends.
@@ -126,7 +129,7 @@ func (w *response) Write(p []byte) (int, error) {
 		return 0, http.ErrContentLength
 	}
 	if !w.committed {
-		if w.length < 0 && len(w.held)+len(p) <= undecided {
+		if (w.length < 0 || w.untyped) && len(w.held)+len(p) <= undecided {
 			w.hold(p)
 			return len(p), nil
 		}
@@ -160,7 +163,7 @@ func (w *response) decide(next []byte) error {
 	}
 	held := w.held
 	w.held = nil
-	w.commit(held, false)
+	w.commit(append(held, next[:min(len(next), sniffed)]...), false) // there is room for it
 	return w.put(held)
 }
 

@@ -65,6 +65,8 @@ var (
 		{"X-Lines", " a\r\nB: c\n "},
 		{"X bad", "name"},
 		{"Trailer", "X-Late, X-Later"},
+		{"Trailer", "Content-Type, X-Late, If-None-Match, host"},
+		{"Host", "no trailer"},
 		{"X-Late", "early"},
 		{http.TrailerPrefix + "X-Magic", "abra"},
 		{"", "empty"},
@@ -72,9 +74,9 @@ var (
 	sizes = []int{0, 1, 5, 500, 2048, 2049, 3000, 5000, 70000}
 )
 
-// text is a body of a size that names its bytes' places.
+// text is a body of a size that names its bytes' places. Its type shows behind the first few.
 func text(n int) string {
-	s := strings.Repeat("<html>0123456789abcdefghijklmnopqrstuvwxyz", n/42+1)
+	s := strings.Repeat("     <html>0123456789abcdefghijklmnopqrstu", n/42+1)
 	return s[:n]
 }
 
