@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -116,6 +117,44 @@ func TestWeakness14SecondTabShortens(t *testing.T) {
 			t.Errorf("active was 6 s, the second tab made them %v", took)
 		}
 		testkit.Eventually(t, "bob is reported", func() bool { return len(c.Backend.Notices("bob")) == 1 })
+	})
+}
+
+// While a notice is under way, nodes come and go and users get other owners: nobody else sends it.
+func TestNoticeHasOneSender(t *testing.T) {
+	t.Parallel()
+	overModes(t, []testkit.Mode{testkit.Mesh, testkit.Single}, testkit.ClusterOptions{Nodes: 3, Pool: idle2s}, func(t *testing.T, c *testkit.Cluster) {
+		const users = 30
+		c.Nodes[2].Stop()
+		began := make(chan struct{}, 1000)
+		c.Backend.AnswerNotices(func(n testkit.Notice) int {
+			if strings.HasPrefix(n.User, "u") { // not those whom the cluster met with
+				began <- struct{}{}
+				time.Sleep(7 * time.Second)
+			}
+			return 200
+		})
+		for i := range users {
+			c.Visit(c.Nodes[i%2], fmt.Sprintf("u%d", i))
+		}
+		for range users {
+			select {
+			case <-began:
+			case <-time.After(testkit.Patience):
+				t.Fatal("not all notices were sent")
+			}
+		}
+		c.Nodes[2].Start() // a third of the users is its own from now on
+		for i := range users {
+			user := fmt.Sprintf("u%d", i)
+			testkit.Eventually(t, user+"'s notice is answered", func() bool { return len(c.Backend.Notices(user)) > 0 })
+		}
+		time.Sleep(2 * time.Second)
+		select {
+		case <-began:
+			t.Errorf("more than %d notices were sent: %v", users, c.Backend.Notices(""))
+		default:
+		}
 	})
 }
 

@@ -1,6 +1,8 @@
 package cluster
 
 import (
+	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -141,39 +143,57 @@ func TestWeakness13UnknownIsOfflineNow(t *testing.T) {
 	})
 }
 
-// Each change of status has a greater version than the one before, also when they come within a millisecond and from several nodes.
+// Each change of status has a greater version than the one before, also when several come within a millisecond, made by several nodes.
 func TestWeakness15EqualMilliseconds(t *testing.T) {
 	t.Parallel()
 	overFew(t, testkit.Modes, testkit.ClusterOptions{Pool: "    new-connection-idle-timeout: 1s\n    client-min-idle-timeout: 1s\n"}, func(t *testing.T, c *testkit.Cluster) {
+		const count = 40
+		var users []string
+		for i := range count {
+			users = append(users, fmt.Sprintf("u%d", i))
+		}
 		var watchers []*testkit.Visitor
 		for _, n := range c.Nodes {
 			w := c.Visit(n, "watcher-"+n.Name)
-			watch(n, w, "ann")
+			watch(n, w, users...)
 			watchers = append(watchers, w)
 		}
-		for i := range 3 {
-			var here []*testkit.Visitor
-			for range 2 {
-				for _, n := range c.Nodes {
-					here = append(here, c.Visit(n, "ann"))
+		here := make([]*testkit.Visitor, count)
+		for i, user := range users {
+			here[i] = c.Visit(c.Nodes[i%len(c.Nodes)], user)
+		}
+		for _, user := range users {
+			awaitStatus(t, watchers[0], user, "inactive", testkit.Patience)
+		}
+		// Offline here and active there, at the same moment.
+		var both sync.WaitGroup
+		for i, user := range users {
+			both.Go(here[i].Leave)
+			both.Go(func() {
+				v, err := c.Connect(c.Nodes[(i+1)%len(c.Nodes)], user)
+				if err != nil {
+					t.Error(err)
+					return
 				}
-			}
-			awaitStatus(t, watchers[0], "ann", "inactive", testkit.Patience)
-			if i == 1 { // back at the very moment
-				c.Visit(c.Nodes[0], "ann")
-			}
-			for _, v := range here {
-				v.Leave()
+				t.Cleanup(v.Leave)
+			})
+		}
+		both.Wait()
+		for _, user := range users {
+			for _, w := range watchers {
+				awaitStatus(t, w, user, "inactive", testkit.Patience)
 			}
 		}
-		awaitStatus(t, watchers[0], "ann", "inactive", testkit.Patience)
 		time.Sleep(testkit.Quiet)
-		for _, w := range watchers {
-			checkStatuses(t, w, "ann")
-			all, first := statuses(w, "ann"), statuses(watchers[0], "ann")
-			last, lastFirst := all[len(all)-1], first[len(first)-1]
-			if last.version != lastFirst.version || last.value != lastFirst.value {
-				t.Errorf("at the end %s knows %v and %s %v", w.User, last, watchers[0].User, lastFirst)
+		for _, user := range users {
+			first := statuses(watchers[0], user)
+			for _, w := range watchers {
+				checkStatuses(t, w, user)
+				all := statuses(w, user)
+				last, lastFirst := all[len(all)-1], first[len(first)-1]
+				if last.version != lastFirst.version || last.value != lastFirst.value {
+					t.Errorf("at the end %s knows of %s %v and %s %v", w.User, user, last, watchers[0].User, lastFirst)
+				}
 			}
 		}
 	})
