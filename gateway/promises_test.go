@@ -304,3 +304,36 @@ func TestPrivateDataAfterTimeout(t *testing.T) {
 		}
 	})
 }
+
+// TestNothingCountedAfterStop: a session pool that is gone is in no level of the metrics.
+func TestNothingCountedAfterStop(t *testing.T) {
+	t.Parallel()
+	for _, mesh := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newSetup(t)
+			s.mesh = mesh
+			nd := startNodeWith(t, 1, s, memory.NewNetwork(0), func(string) (backend.Destination, bool) {
+				return backend.Destination{HTTP: annBackend{}}, true
+			})
+			time.Sleep(2 * time.Second)
+			c := come(t, nd)
+			hello(t, c)
+			err := nd.pool.AttachLattice(t.Context(), connOf(nd, 0), "desk", delta(t, `{"shared":{"k":{"n_counter":1}},"private":{"ann":{"k":{}},"zoe":{}}}`))
+			if err = errors.Join(err, nd.pool.WatchUsers(t.Context(), connOf(nd, 0), []names.UserID{"bob"})); err != nil {
+				t.Fatal(err)
+			}
+			nd.pool.Stop()
+			families, err := nd.registry.Gather()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, f := range families {
+				for _, m := range f.GetMetric() {
+					if v := m.GetGauge().GetValue(); m.GetGauge() != nil && v != 0 && !strings.HasSuffix(f.GetName(), "_peak") {
+						t.Errorf("mesh %v: %s is %v", mesh, f.GetName(), v)
+					}
+				}
+			}
+		})
+	}
+}

@@ -391,7 +391,7 @@ func TestLostAnnouncements(t *testing.T) {
 		if s, err := c.nodes[0].t.Statuses(context.Background(), []names.UserID{u}); err != nil || s[0].State != Offline {
 			t.Fatal(s, err)
 		}
-		c.sleep(time.Second)
+		c.sleep(3 * time.Second) // the second read of those who are followed is past
 		c.mute = true
 		_ = c.nodes[1].join(u, time.Hour)
 		c.sleep(time.Second)

@@ -28,6 +28,15 @@ func (t *Tracker) load(id names.UserID) {
 	}
 }
 
+// second has the records of users be read once more who have been followed since the last tick but one: replicas that lagged
+// have caught up by then. What was announced before somebody followed was not listened to. The caller holds mu.
+func (t *Tracker) second() {
+	for id := range t.again {
+		t.load(id)
+	}
+	t.again, t.young = t.young, nil
+}
+
 // loader reads records until none is wanted.
 func (t *Tracker) loader() {
 	for {

@@ -47,6 +47,7 @@ func (t *Tracker) look() {
 	defer t.mu.Unlock()
 	m := &t.member
 	now := t.now()
+	t.second()
 	if len(lost) > 0 {
 		m.deferred = m.deferred || now < m.calmAt
 		m.wanted = m.wanted || now >= m.calmAt

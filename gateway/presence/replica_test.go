@@ -263,3 +263,50 @@ func TestOverReplica(t *testing.T) {
 		})
 	}
 }
+
+// TestFollowedWhileReplicasLag: a node that begins to watch a user reads from a replica that has not heard of the user's
+// connection yet. It must not stay in error.
+func TestFollowedWhileReplicasLag(t *testing.T) {
+	t.Parallel()
+	for _, user := range []names.UserID{"u0", "u1", "u2", "u3", "u4", "u5"} { // whoever owns them
+		followWhileLagging(t, user)
+	}
+}
+
+func followWhileLagging(t *testing.T, user names.UserID) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		space, err := names.NewSpace("sw", "main")
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := &whole{space: space}
+		net := memory.NewNetwork(0)
+		a, b := w.start(t, net, false), w.start(t, net, false)
+		time.Sleep(11 * time.Second)
+		if a.status(t, user); b.status(t, user) != "offline" {
+			t.Fatal("unknown, but not offline")
+		}
+		time.Sleep(time.Second)
+		net.Store("main").SetLag(200 * time.Millisecond)
+		a.join(t, user, time.Minute)
+		synctest.Wait()
+		b.t.Follow(user)
+		want := ""
+		if b.status(t, user) != "active" { // the owner has listened, the others know what a replica that lags says
+			want = string(user) + " active"
+		}
+		time.Sleep(3 * time.Second)
+		w.mu.Lock()
+		if got := strings.Join(b.told, ", "); got != want {
+			t.Errorf("%s: told %q, want %q", user, got, want)
+		}
+		w.mu.Unlock()
+		for _, n := range w.nodes {
+			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+			n.t.Stop(ctx)
+			cancel()
+			n.end()
+		}
+	})
+}

@@ -1,6 +1,7 @@
 package presence
 
 import (
+	"sync/atomic"
 	"time"
 
 	"github.com/swindon-go/swindon/internal/names"
@@ -29,7 +30,7 @@ func (t *Tracker) get(id names.UserID) *user {
 	if u == nil {
 		u = &user{id: id, place: -1, at: never}
 		t.users[id] = u
-		t.d.Metrics.users.Add(1)
+		t.level(&t.d.Metrics.users, 1)
 	}
 	return u
 }
@@ -53,7 +54,7 @@ func (t *Tracker) schedule(u *user) {
 	}
 	if at == never && !u.local && u.follow == 0 && u.pins == 0 && !u.syncing && !u.queued && u.task == nil && t.users[u.id] == u {
 		delete(t.users, u.id)
-		t.d.Metrics.users.Add(-1)
+		t.level(&t.d.Metrics.users, -1)
 	}
 }
 
@@ -105,21 +106,30 @@ func (t *Tracker) tally(u *user) {
 			poke(t.settled)
 		}
 	}
-	count := func(d int64) {
-		if u.counted == Active {
-			t.d.Metrics.active.Add(d)
-		} else {
-			t.d.Metrics.inactive.Add(d)
-		}
-	}
 	if u.tallied {
-		count(-1)
+		t.count(u, -1)
 	}
 	// A session without connections (protocol §10.1) is counted by the node that owns its deadline.
 	u.tallied = u.local || u.rec.State == Active && !u.rec.anybody() && t.owns(u.id)
 	u.counted = u.rec.State
 	if u.tallied {
-		count(1)
+		t.count(u, 1)
+	}
+}
+
+// count counts a user in the metrics as what it is, or was, tallied as.
+func (t *Tracker) count(u *user, d int64) {
+	if u.counted == Active {
+		t.level(&t.d.Metrics.active, d)
+	} else {
+		t.level(&t.d.Metrics.inactive, d)
+	}
+}
+
+// level changes a level of the metrics. The caller holds mu.
+func (t *Tracker) level(of *atomic.Int64, d int64) {
+	if !t.uncounted {
+		of.Add(d)
 	}
 }
 

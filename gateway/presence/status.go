@@ -121,13 +121,17 @@ func (t *Tracker) Follow(id names.UserID) {
 	if u.follow > 1 {
 		return
 	}
-	t.d.Metrics.followed.Add(1)
+	t.level(&t.d.Metrics.followed, 1)
 	if u.known {
 		u.told, u.base = u.rec.Status, true
 		return
 	}
 	u.since = t.now()
 	t.load(id)
+	if t.young == nil {
+		t.young = make(map[names.UserID]struct{})
+	}
+	t.young[id] = struct{}{}
 }
 
 // Unfollow undoes one Follow.
@@ -143,6 +147,6 @@ func (t *Tracker) Unfollow(id names.UserID) {
 		return
 	}
 	u.base, u.told = false, Status{}
-	t.d.Metrics.followed.Add(-1)
+	t.level(&t.d.Metrics.followed, -1)
 	t.schedule(u)
 }

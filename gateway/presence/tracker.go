@@ -31,8 +31,12 @@ type Tracker struct {
 	// loads are the users whose records are to be read; loading is true while somebody does.
 	loads   map[names.UserID]struct{}
 	loading bool
-	stopped bool
-	member  membership
+	// young are the users who are followed since the last tick, again those since the one before: see second.
+	young, again map[names.UserID]struct{}
+	stopped      bool
+	// uncounted says that this Tracker is in no level of the metrics any more.
+	uncounted bool
+	member    membership
 
 	notices *notices
 	wake    chan struct{} // has a token when an entry of due has become the first, or a worker is free
@@ -117,6 +121,27 @@ func (t *Tracker) Stop(ctx context.Context) {
 	t.mu.Unlock()
 	t.cancel()
 	t.wg.Wait()
+	t.uncount()
+}
+
+// uncount takes what is left out of the levels of the metrics, which the session pools of a process share.
+func (t *Tracker) uncount() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	m := t.d.Metrics
+	m.users.Add(-int64(len(t.users)))
+	for _, u := range t.users {
+		if u.tallied {
+			t.count(u, -1)
+		}
+		if u.follow > 0 {
+			m.followed.Add(-1)
+		}
+	}
+	t.uncounted = true
+	t.notices.mu.Lock()
+	m.noticesWaiting.Add(-int64(len(t.notices.heap)))
+	t.notices.mu.Unlock()
 }
 
 func (t *Tracker) isSettled() bool {

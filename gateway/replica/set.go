@@ -123,6 +123,24 @@ func (s *Set) Stop() {
 	s.cancel()
 	s.slots.stop()
 	s.wg.Wait()
+	s.uncount()
+}
+
+// uncount takes what is left out of the levels of the metrics, which the session pools of a process share.
+func (s *Set) uncount() {
+	for _, n := range s.all() {
+		n.mu.Lock()
+		s.metrics.documents.Add(-int64(len(n.shared) + len(n.private)))
+		for _, p := range n.private {
+			if p.view != nil {
+				s.metrics.views.Add(-1)
+			}
+		}
+		n.mu.Unlock()
+	}
+	s.dirty.mu.Lock()
+	s.metrics.dirty.Add(-int64(len(s.dirty.m)))
+	s.dirty.mu.Unlock()
 }
 
 // Apply changes the settings.
