@@ -105,3 +105,31 @@ func TestLatticeAndPresenceOverNATS(t *testing.T) {
 		}
 	})
 }
+
+// A command for a user reaches all of their connections, on every node.
+func TestKickUserOverNATS(t *testing.T) {
+	t.Parallel()
+	overFew(t, testkit.Modes, testkit.ClusterOptions{Pool: calm}, func(t *testing.T, c *testkit.Cluster) {
+		var all []*testkit.Visitor
+		for _, n := range c.Nodes {
+			all = append(all, c.Visit(n, "ann"), c.Visit(n, "ann"))
+		}
+		stays := c.Visit(c.Nodes[0], "bob")
+		if _, err := backendNATS(t, c).Request("sw.main.user.ann.kick", nil, testkit.Patience); err != nil {
+			t.Fatal(err)
+		}
+		for _, v := range all {
+			select {
+			case <-v.Ended():
+			case <-time.After(testkit.Patience):
+				t.Fatalf("a connection on node %s lives on", v.Node.Name)
+			}
+			if v.Code() != 4002 {
+				t.Errorf("a connection on node %s was closed with %d", v.Node.Name, v.Code())
+			}
+		}
+		if !stays.Open() || stays.Count() != 1 {
+			t.Errorf("another user's connection got %v", stays.Events()[1:])
+		}
+	})
+}
