@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"github.com/swindon-go/swindon/internal/names"
@@ -15,6 +16,13 @@ const gatherBeats = 3 * beatInterval
 // live are the other nodes that have been heard of within three beats.
 func (p *Pool) live() []names.NodeID { return p.nodes.heardWithin(gatherBeats) }
 
+const (
+	// strangersFor is how long after the start, or a reconnect, there may be nodes that have not been heard of.
+	strangersFor = 3 * beatInterval / 2
+	// strangersWait is how long the answers of such nodes are waited for.
+	strangersWait = 250 * time.Millisecond
+)
+
 // askAll sends a question to all nodes and hands the answer of each node that lives to each, one by one. It fails with
 // port.ErrTimeout when one that lives does not answer before ctx ends, with port.ErrUnavailable while NATS is away.
 func (p *Pool) askAll(ctx context.Context, m port.Message, each func(port.Message)) error {
@@ -22,21 +30,47 @@ func (p *Pool) askAll(ctx context.Context, m port.Message, each func(port.Messag
 	for _, id := range p.live() {
 		missing[id] = true
 	}
-	if len(missing) == 0 {
+	strangers := nowMilli() < p.strangersUntil.Load()
+	if len(missing) == 0 && !strangers {
 		if !p.deps.Bus.Up() {
 			return port.ErrUnavailable
 		}
 		return nil
 	}
+	return p.ask(ctx, m, missing, strangers, each)
+}
+
+// errAllAnswered ends the wait for strangers.
+var errAllAnswered = errors.New("all have answered")
+
+// ask asks until all that are missing have answered and, with strangers, until others have had the time to.
+func (p *Pool) ask(ctx context.Context, m port.Message, missing map[names.NodeID]bool, strangers bool, each func(port.Message)) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var left atomic.Int64 // that must still answer; the wait for strangers is one of them
+	left.Store(int64(len(missing)))
+	if strangers {
+		left.Add(1)
+		defer time.AfterFunc(strangersWait, func() {
+			if left.Add(-1) == 0 {
+				cancel(errAllAnswered)
+			}
+		}).Stop()
+	}
+	answered := map[names.NodeID]bool{}
 	err := p.deps.Bus.RequestMany(ctx, port.LaneOrdered, m, func(reply port.Message) bool {
 		id := names.NodeID(reply.Header.Get(port.HeaderNode))
-		if missing[id] {
-			delete(missing, id)
-			each(reply)
+		if id == p.deps.Node || answered[id] || !missing[id] && !strangers {
+			return true
 		}
-		return len(missing) > 0
+		answered[id] = true
+		each(reply)
+		return !missing[id] || left.Add(-1) > 0
 	})
-	if errors.Is(err, port.ErrNoResponders) {
+	switch {
+	case errors.Is(context.Cause(ctx), errAllAnswered), errors.Is(err, port.ErrNoResponders) && len(missing) == 0:
+		return nil
+	case errors.Is(err, port.ErrNoResponders):
 		return errors.Join(port.ErrTimeout, err)
 	}
 	return err

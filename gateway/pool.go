@@ -47,6 +47,8 @@ type Pool struct {
 	slowUntil  atomic.Int64
 	notified   notified
 	asyncCount atomic.Int64
+	// strangersUntil is until when there may be nodes that have not been heard of, in Unix milliseconds.
+	strangersUntil atomic.Int64
 
 	pendingCount atomic.Int64
 	connCount    atomic.Int64
@@ -130,6 +132,7 @@ func (p *Pool) Start(ctx context.Context) error {
 	p.started = true
 	p.wg.Go(func() { p.finish(p.ctx) })
 	p.undo = append(p.undo, p.startBeat())
+	p.expectStrangers()
 	p.wg.Go(func() { p.acks.run(p.ctx) })
 	p.log.Debug("Session pool started")
 	p.deps.Metrics.pools.Add(1)
@@ -155,8 +158,14 @@ func (p *Pool) Apply(cfg Config) {
 // Gap tells that messages of other nodes were lost, or may have been: reason is "overflow" or "reconnect". It does not
 // block.
 func (p *Pool) Gap(reason string) {
+	p.expectStrangers()
 	p.lattices.Gap(reason)
 	p.presence.Gap()
+}
+
+// expectStrangers says that nodes may live that have not been heard of, until each has had the time to beat.
+func (p *Pool) expectStrangers() {
+	p.strangersUntil.Store(nowMilli() + strangersFor.Milliseconds())
 }
 
 // Ready tells whether lattices and presence can keep their promises.

@@ -100,6 +100,40 @@ func TestUsersOfAllNodesOrError(t *testing.T) {
 	})
 }
 
+// TestUsersOfStrangers: a node that has just started, or has just come back to NATS, reaches nodes that it has not heard
+// of yet.
+func TestUsersOfStrangers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		network := memory.NewNetwork(0)
+		there := annNode(t, 2, network, nil)
+		time.Sleep(500 * time.Millisecond)
+		c := come(t, there)
+		hello(t, c)
+		if err := there.pool.WatchUsers(t.Context(), connOf(there, 0), nil); err != nil {
+			t.Fatal(err)
+		}
+		expect(t, c, `["lattice",{"namespace":"swindon.user"},{}]`)
+		fresh := annNode(t, 1, network, nil)
+		ask := func(user string) {
+			t.Helper()
+			if err := fresh.pool.UpdateUsers(t.Context(), "ann", []names.UserID{names.UserID(user)}); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+			if got := c.next(); !strings.Contains(got, `{"`+user+`":`) {
+				t.Errorf("nothing is told of %s: %q", user, got)
+			}
+		}
+		ask("bob")
+		time.Sleep(500 * time.Millisecond)
+		fresh.bus.SetDown(true)
+		time.Sleep(20 * time.Second)
+		fresh.bus.SetDown(false)
+		ask("cid")
+	})
+}
+
 // TestUsersListedTwice are told of once.
 func TestUsersListedTwice(t *testing.T) {
 	t.Parallel()

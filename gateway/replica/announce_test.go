@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/swindon-go/swindon/broker/memory"
 	"github.com/swindon-go/swindon/internal/jsontext"
@@ -173,5 +174,51 @@ func BenchmarkHear(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		s.Hear(m)
+	}
+}
+
+// changes keeps what a watcher was told.
+type changes []string
+
+func (w *changes) Changed(c *Change) { *w = append(*w, string(c.Data)) }
+
+// TestEndedJustNow: a key that has ended is not told of, also before anybody has had the time to take it away.
+func TestEndedJustNow(t *testing.T) {
+	t.Parallel()
+	s := lonely(t, 0)
+	now := time.UnixMilli(1_700_000_000_000)
+	s.deps.Now = func() time.Time { return now }
+	v, err := s.Open(t.Context(), testSpace, "ann")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got changes
+	v.Attach(&got, nil)
+	var keys lattice.Keys
+	keys.Put("q:1", state(t, `{".end":1700000001000}`))
+	keys.Put("q:2", state(t, `{".end":1700000001000}`))
+	seq := uint64(0)
+	tell := func(form form, text string, of ...names.Key) {
+		batch := make([]docChange, 0, len(of))
+		for _, k := range of {
+			seq++
+			batch = append(batch, docChange{doc: names.SharedOf(testSpace, k), seq: seq, form: form, delta: content{shared: state(t, text)}})
+		}
+		s.deliver(testSpace, batch)
+	}
+	seq++
+	s.deliver(testSpace, []docChange{{doc: names.PrivateOf(testSpace, "ann"), seq: seq, delta: content{private: keys}}})
+	tell(asWhole, `{"n_counter":1}`, "q:1", "q:2")
+	got = nil
+	tell(asDelta, `{"n_counter":2}`, "q:1")
+	tell(asDelta, `{"n_counter":3}`, "q:1", "q:2")
+	if len(got) != 2 {
+		t.Fatalf("before the end: %q", got)
+	}
+	now = now.Add(time.Second)
+	tell(asDelta, `{"n_counter":4}`, "q:1")
+	tell(asDelta, `{"n_counter":5}`, "q:1", "q:2")
+	if len(got) != 2 {
+		t.Errorf("after the end: %q", got[2:])
 	}
 }

@@ -32,7 +32,9 @@ func (s *Set) keepUp(ctx context.Context) {
 			return
 		}
 		last = time.Now()
-		if err := s.look(ctx); err != nil {
+		err := s.look(ctx)
+		s.setAway(err != nil)
+		if err != nil {
 			s.log.Debug("Store could not be read", "err", err)
 			next = last.Add(catchUpPause)
 			continue

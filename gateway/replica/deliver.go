@@ -59,7 +59,7 @@ func (n *namespace) tellOne(g *sharedGrowth, told map[*View]bool, now int64) {
 	var c *Change
 	for v := range g.copy.viewers {
 		switch {
-		case !v.open || told[v]:
+		case !v.open || told[v] || !v.doc.sees(g.key, now): // the user's key may have ended just now
 		case len(v.held) > 0:
 			v.take(&pending{shared: []sharedGrowth{*g}}, now)
 		default:
@@ -76,7 +76,7 @@ func (n *namespace) tellSome(all []sharedGrowth, told map[*View]bool, now int64)
 	sees := make(map[*View][]byte)
 	for i := range all {
 		for v := range all[i].copy.viewers {
-			if !v.open || told[v] {
+			if !v.open || told[v] || !v.doc.sees(all[i].key, now) {
 				continue
 			}
 			set := sees[v]

@@ -61,6 +61,27 @@ func TestHole(t *testing.T) {
 	})
 }
 
+// TestReadyFollowsTheStore: a store that cannot be reached shows, and so does that it is back.
+func TestReadyFollowsTheStore(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c, a, _ := pair(t)
+		store := c.net.Store("main")
+		time.Sleep(5 * time.Second)
+		for range 2 {
+			if !a.set.Ready() {
+				t.Fatal("not ready")
+			}
+			store.SetDown(true)
+			time.Sleep(11 * time.Second)
+			if a.set.Ready() {
+				t.Error("ready without store")
+			}
+			store.SetDown(false)
+			time.Sleep(1100 * time.Millisecond)
+		}
+	})
+}
+
 // TestRetryRepairs: what nobody heard of is announced again when the backend repeats it.
 func TestRetryRepairs(t *testing.T) {
 	bubble(t, func(t *testing.T) {

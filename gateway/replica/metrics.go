@@ -14,7 +14,7 @@ type Metrics struct {
 	dirty, documents, views, slots, waiters     atomic.Int64
 	loads, loadErrors, held, purged, dirtyLost  atomic.Int64
 	unconfirmed, repairs, heldBack, notAnswered atomic.Int64
-	loading, loadsPeak                          atomic.Int64
+	loading, loadsPeak, away                    atomic.Int64
 }
 
 type metric struct {
@@ -36,6 +36,7 @@ func (m *Metrics) list() []metric {
 		{"catch_ups_total", "Reads of what was missed.", false, &m.catchUps},
 		{"rereads_total", "Reads of everything followed, after this node was out of touch.", false, &m.rereads},
 		{"store_lost_total", "Times that the store was found emptied or restored.", false, &m.lost},
+		{"stores_away", "Session pools whose store could not be read when that was tried last, at most 10 s ago.", true, &m.away},
 		{"dirty_documents", "Documents changed in memory only, while the store cannot be reached.", true, &m.dirty},
 		{"dirty_lost_total", "Changes accepted without the store that could not be committed later.", false, &m.dirtyLost},
 		{"documents", "Documents of which this node has a copy.", true, &m.documents},

@@ -54,6 +54,7 @@ type Set struct {
 	targetAt time.Time
 	gap      bool
 	catchUp  chan struct{} // holds one token: look at the mark
+	away     atomic.Bool   // the last look at the store failed
 
 	below bool // the last look found fewer commits than are known; keepUp's
 
@@ -138,6 +139,7 @@ func (s *Set) uncount() {
 		}
 		n.mu.Unlock()
 	}
+	s.setAway(false)
 	s.dirty.mu.Lock()
 	s.metrics.dirty.Add(-int64(len(s.dirty.m)))
 	s.dirty.mu.Unlock()
@@ -150,14 +152,24 @@ func (s *Set) Apply(cfg Config) {
 }
 
 // Ready tells whether views can be opened and updates be promised something: with a store, the bucket is there and its
-// last sequence has been read; in a mesh, everything has been loaded from a peer, or there is none.
+// last sequence could be read when that was tried last, which is every 10 s (only a store with quorum answers that); in a mesh, everything has been loaded from a peer, or there is none.
 func (s *Set) Ready() bool {
 	if s.mesh != nil {
 		return s.mesh.loaded.Load()
 	}
 	s.markMu.Lock()
 	defer s.markMu.Unlock()
-	return s.store.Ready() && !s.synced.IsZero()
+	return s.store.Ready() && !s.synced.IsZero() && !s.away.Load()
+}
+
+// setAway notes how the last look at the store ended.
+func (s *Set) setAway(away bool) {
+	switch was := s.away.Swap(away); {
+	case away && !was:
+		s.metrics.away.Add(1)
+	case !away && was:
+		s.metrics.away.Add(-1)
+	}
 }
 
 func (s *Set) limits() lattice.Limits { return s.deps.Limits() }
