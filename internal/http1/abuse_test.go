@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"runtime"
 	"strings"
@@ -82,6 +83,47 @@ func TestTakenConnectionIsNotDrained(t *testing.T) {
 			close(goOn)
 			if b, err := io.ReadAll(c); string(b) != "still here" {
 				t.Errorf("got %q, %v", b, err)
+			}
+		})
+	}
+}
+
+// Bytes of a further request do not hide that the connection fails or is closed by us. A client that ends its side behind
+// them gets its answers, as over net/http.
+func TestLeavingBehindEarlyBytes(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		leave func(r *rig, c *net.TCPConn)
+		want  error
+	}{
+		"reset":       {func(_ *rig, c *net.TCPConn) { _ = c.SetLinger(0); _ = c.Close() }, context.Canceled},
+		"by us":       {func(r *rig, _ *net.TCPConn) { r.conns.Close() }, context.Canceled},
+		"half-closed": {func(_ *rig, c *net.TCPConn) { _ = c.CloseWrite() }, nil},
+		"not at all":  {func(*rig, *net.TCPConn) {}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			begun, left, wait := make(chan struct{}, 2), make(chan error, 2), 5*time.Second
+			if tc.want == nil {
+				wait = 2 * soon
+			}
+			r := start(t, true, limits, func(_ http.ResponseWriter, r *http.Request) {
+				begun <- struct{}{}
+				select {
+				case <-r.Context().Done():
+					left <- r.Context().Err()
+				case <-time.After(wait):
+					left <- nil
+				}
+			})
+			c := r.dial(t)
+			_, _ = io.WriteString(c, plain)
+			<-begun
+			_, _ = io.WriteString(c, plain)
+			time.Sleep(soon / 2) // the watch has seen them
+			tc.leave(r, c)
+			if err := <-left; !errors.Is(err, tc.want) {
+				t.Errorf("got %v, want %v", err, tc.want)
 			}
 		})
 	}

@@ -89,7 +89,7 @@ func TestWatchedConnectionGoesOn(t *testing.T) {
 			time.Sleep(2 * soon) // past the first byte's limit
 		case 2:
 			_, _ = io.WriteString(c, plain[:5])
-			time.Sleep(soon) // the watch ends with the early bytes
+			time.Sleep(soon) // the watch sees the early bytes
 			goOn <- struct{}{}
 			read(t, br, "GET")
 			_, _ = io.WriteString(c, plain[5:])
