@@ -39,7 +39,7 @@ const (
 	// Between two catch-ups.
 	catchUpPause = time.Second
 	// Between two looks at the store's last sequence.
-	pollInterval = 10 * time.Second
+	pollInterval = 5 * time.Second
 	// Marks of what was removed stay for a minute: a node that has been out of touch for longer than this reads
 	// everything again.
 	markLife = 50 * time.Second

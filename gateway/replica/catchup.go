@@ -10,7 +10,7 @@ import (
 )
 
 // keepUp reads from the store what this node has not heard of, at most once a second, until ctx ends: when a hole in the
-// sequence has stayed for a second, after a gap, and every 10 s to be sure.
+// sequence has stayed for a second, after a gap, and every 5 s to be sure.
 func (s *Set) keepUp(ctx context.Context) {
 	next := time.Now() // of the look that is taken in any case
 	var last time.Time // the last look

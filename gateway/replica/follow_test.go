@@ -52,7 +52,7 @@ func TestHole(t *testing.T) {
 		time.Sleep(2200 * time.Millisecond)
 		ann.expect(t, `{"q:1":{"n_counter":3}}`)
 
-		// And when the writer dies before it announces: by the look every ten seconds.
+		// And when the writer dies before it announces: by the look every five seconds.
 		c.lose(a)
 		a.update(`{"shared":{"q:1":{"n_counter":4}}}`)
 		a.kill()

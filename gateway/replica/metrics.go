@@ -36,7 +36,7 @@ func (m *Metrics) list() []metric {
 		{"catch_ups_total", "Reads of what was missed.", false, &m.catchUps},
 		{"rereads_total", "Reads of everything followed, after this node was out of touch.", false, &m.rereads},
 		{"store_lost_total", "Times that the store was found emptied or restored.", false, &m.lost},
-		{"stores_away", "Session pools whose store could not be read when that was tried last, at most 10 s ago.", true, &m.away},
+		{"stores_away", "Session pools whose store could not be read when that was tried last, at most 5 s ago.", true, &m.away},
 		{"dirty_documents", "Documents changed in memory only, while the store cannot be reached.", true, &m.dirty},
 		{"dirty_lost_total", "Changes accepted without the store that could not be committed later.", false, &m.dirtyLost},
 		{"documents", "Documents of which this node has a copy.", true, &m.documents},

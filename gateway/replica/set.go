@@ -152,7 +152,8 @@ func (s *Set) Apply(cfg Config) {
 }
 
 // Ready tells whether views can be opened and updates be promised something: with a store, the bucket is there and its
-// last sequence could be read when that was tried last, which is every 10 s (only a store with quorum answers that); in a mesh, everything has been loaded from a peer, or there is none.
+// last sequence could be read when that was tried last, which is every 5 s (only a store with quorum answers that); in a
+// mesh, everything has been loaded from a peer, or there is none.
 func (s *Set) Ready() bool {
 	if s.mesh != nil {
 		return s.mesh.loaded.Load()

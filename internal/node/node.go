@@ -66,6 +66,8 @@ type Node struct {
 	life     context.Context
 	end      context.CancelFunc
 	retiring sync.WaitGroup
+	// retired are closed when session pools that were removed are gone; the goroutine of Run's.
+	retired map[names.Pool]chan struct{}
 }
 
 // New returns a node that does nothing yet.
@@ -79,7 +81,7 @@ func New(o Options) (*Node, error) {
 	n := &Node{
 		o: o, log: o.Log.With(slog.String(moduleKey, "swindon::main")), ids: ident.New(time.Now),
 		cfg: o.Loaded.Config, sources: o.Loaded.Sources, registry: prometheus.NewRegistry(), sampler: builtin.NewSampler(time.Now),
-		pools: map[names.Pool]*sessionPool{},
+		pools: map[names.Pool]*sessionPool{}, retired: map[names.Pool]chan struct{}{},
 	}
 	n.id = names.NodeID(n.ids.Next())
 	n.fingerprint.Store(&o.Loaded.Fingerprint)

@@ -255,6 +255,41 @@ http-destinations: {app: {addresses: [127.0.0.1:1], override-host-header: x}}
 	}
 }
 
+// A session pool that is configured again begins when nothing of the old one runs any more.
+func TestReloadAwaitsRemovedPool(t *testing.T) {
+	const without, with = `
+listen: [127.0.0.1:0]
+routing: {"*": a}
+handlers: {a: !EmptyGif }
+session-pools: {other: {listen: [127.0.0.1:0]}}
+`, `
+listen: [127.0.0.1:0]
+routing: {"*": a}
+handlers: {a: !EmptyGif }
+session-pools: {other: {listen: [127.0.0.1:0]}, main: {listen: [127.0.0.1:0]}}
+`
+	n := startNode(t, with)
+	if err := n.Reload(t.Context(), load(t, without)); err != nil {
+		t.Fatal(err)
+	}
+	gone := n.retired["main"]
+	if gone == nil {
+		t.Fatal("nobody waits for the old one")
+	}
+	<-gone
+	slow := make(chan struct{})
+	n.retired["main"] = slow
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if err := n.Reload(ctx, load(t, with)); err == nil || n.pools["main"] != nil {
+		t.Errorf("it has not waited: %v", err)
+	}
+	close(slow)
+	if err := n.Reload(t.Context(), load(t, with)); err != nil || n.pools["main"] == nil {
+		t.Errorf("afterwards: %v", err)
+	}
+}
+
 // Run follows the file and stays with the old configuration when the new one is wrong, which it says once.
 func TestRunFollowsFile(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "swindon.yaml")

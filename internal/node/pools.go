@@ -71,7 +71,11 @@ func (n *Node) startPools(ctx context.Context, cfg *config.Config) (map[names.Po
 		if _, ok := n.pools[name]; ok {
 			continue
 		}
-		p, err := n.addPool(ctx, name, c)
+		err := n.awaitRetired(ctx, name)
+		var p *sessionPool
+		if err == nil {
+			p, err = n.addPool(ctx, name, c)
+		}
 		if err != nil {
 			for _, p := range added {
 				p.pool.Stop()
@@ -129,12 +133,32 @@ func (n *Node) runningPools() []*gateway.Pool {
 }
 
 // retire stops a session pool that the configuration does not have any more: its clients get 4001.
-func (n *Node) retire(p *sessionPool) {
+func (n *Node) retire(name names.Pool, p *sessionPool) {
+	done := make(chan struct{})
+	n.retired[name] = done
 	n.retiring.Go(func() {
+		defer close(done)
 		p.api.stop(n.life)
 		p.api.group.Forget()
 		p.pool.Stop()
 	})
+}
+
+// awaitRetired waits, some seconds at most, until nothing runs any more of a session pool that was removed and is configured
+// again: both have the node's id, and what the old one writes last, that its users have left this node, must not
+// meet what the new one writes.
+func (n *Node) awaitRetired(ctx context.Context, name names.Pool) error {
+	done, ok := n.retired[name]
+	if !ok {
+		return nil
+	}
+	select {
+	case <-done:
+		delete(n.retired, name)
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("session pool %s is still being removed: %w", name, ctx.Err())
+	}
 }
 
 // drainPools closes all websockets as ctx allows and then ends the session pools.

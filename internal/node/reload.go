@@ -63,7 +63,7 @@ func (n *Node) Reload(ctx context.Context, loaded *config.Loaded) error {
 	// 3. What is gone.
 	for name, p := range n.pools {
 		if pools[name] == nil {
-			n.retire(p)
+			n.retire(name, p)
 		}
 	}
 	restart := config.RestartOnly(n.cfg, next)
