@@ -67,7 +67,7 @@ func (s *Set) hearRecord(m port.Message, u names.UserID) {
 	}
 	r, _ := jsontext.Lookup(m.Data, "r")
 	s.tellRecord(u, r)
-	s.heardOf(&docChange{seq: seq})
+	s.heardOf(&docChange{doc: names.RecordOf(u), seq: seq})
 }
 
 // tellRecord hands a record of another node on; nil: it is gone.
@@ -92,6 +92,7 @@ func (s *Set) heardOf(c *docChange) {
 	if c.seq == 0 || s.mesh != nil {
 		return
 	}
+	s.fresh.note(c.doc, c.seq, time.Now())
 	s.markMu.Lock()
 	before := s.mark.since
 	if c.seq == c.prev {

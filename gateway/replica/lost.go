@@ -17,6 +17,7 @@ func (s *Set) lost(end uint64, now time.Time) {
 	s.markMu.Unlock()
 	s.counts.forget()
 	s.recent.forget()
+	s.fresh.forget()
 	count := 0
 	for _, n := range s.all() {
 		n.mu.Lock()

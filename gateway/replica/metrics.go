@@ -14,7 +14,7 @@ type Metrics struct {
 	dirty, documents, views, slots, waiters     atomic.Int64
 	loads, loadErrors, held, purged, dirtyLost  atomic.Int64
 	unconfirmed, repairs, heldBack, notAnswered atomic.Int64
-	loading, loadsPeak, away                    atomic.Int64
+	loading, loadsPeak, away, lagging           atomic.Int64
 }
 
 type metric struct {
@@ -43,6 +43,7 @@ func (m *Metrics) list() []metric {
 		{"views", "Users and namespaces that clients of this node look at.", true, &m.views},
 		{"slots", "Documents with a commit under way.", true, &m.slots},
 		{"waiting_changes", "Changes that wait for a commit.", true, &m.waiters},
+		{"lagging_reads_total", "Documents read once more because a replica of the store had not heard of their last commit.", false, &m.lagging},
 		{"loads_total", "Loads of documents for views.", false, &m.loads},
 		{"loads", "Loads of documents for views under way.", true, &m.loading},
 		{"loads_peak", "The most loads that were under way at the same time, since the start.", true, &m.loadsPeak},

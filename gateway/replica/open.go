@@ -120,7 +120,7 @@ func (s *Set) fetch(ctx context.Context, docs []names.Doc, form form) error {
 	for len(docs) > 0 {
 		piece := docs[:min(len(docs), readBatch)]
 		docs = docs[len(piece):]
-		entries, err := s.readMany(ctx, piece)
+		entries, err := s.readFresh(ctx, piece)
 		if err != nil {
 			return err
 		}

@@ -72,7 +72,7 @@ func (s *Set) LoadRecords(ctx context.Context, us []names.UserID) ([][]byte, err
 		for i, u := range piece {
 			docs[i] = names.RecordOf(u)
 		}
-		entries, err := s.readMany(ctx, docs)
+		entries, err := s.readFresh(ctx, docs)
 		if err != nil {
 			return nil, fmt.Errorf("records: %w", ended(err))
 		}

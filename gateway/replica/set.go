@@ -32,6 +32,7 @@ type Set struct {
 
 	slots  *slots
 	recent recent
+	fresh  fresh
 	counts *counts
 	ends   *ends
 	idle   *idleQueue
