@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"sync"
+	"time"
 
 	"github.com/swindon-go/swindon/gateway/backend"
 	"github.com/swindon-go/swindon/internal/names"
@@ -30,31 +32,50 @@ func (p *Pool) askWhereabouts(ctx context.Context, user names.UserID) (until int
 
 // notified remembers which handlers have answered a notice, so that a repetition reaches only the others.
 type notified struct {
-	mu   sync.Mutex // guards done
-	done map[string]map[names.Destination]bool
+	mu    sync.Mutex // guards the following
+	done  map[string]answered
+	swept time.Time
 }
 
-// maxNotified bounds the notices that are remembered; beyond, a handler may be told again with the same request id.
-const maxNotified = 100_000
+// answered are the handlers that have answered a notice, the first of them at a time.
+type answered struct {
+	by map[names.Destination]bool
+	at time.Time
+}
+
+const (
+	// maxNotified bounds the notices that are remembered; beyond, a handler may be told again with the same request id.
+	maxNotified = 100_000
+	// notifiedLife is more than the time after which a notice is given up. It is forgotten then; nobody tells us.
+	notifiedLife = 15 * time.Minute
+)
 
 func (n *notified) has(id string, d names.Destination) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.done[id][d]
+	return n.done[id].by[d]
 }
 
 func (n *notified) note(id string, d names.Destination) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	now := time.Now()
+	if now.Sub(n.swept) >= time.Minute {
+		n.swept = now
+		maps.DeleteFunc(n.done, func(_ string, a answered) bool { return now.Sub(a.at) >= notifiedLife })
+	}
 	if n.done == nil {
-		n.done = map[string]map[names.Destination]bool{}
+		n.done = map[string]answered{}
 	}
-	if n.done[id] == nil && len(n.done) < maxNotified {
-		n.done[id] = map[names.Destination]bool{}
+	a, known := n.done[id]
+	if !known {
+		if len(n.done) >= maxNotified {
+			return
+		}
+		a = answered{map[names.Destination]bool{}, now}
+		n.done[id] = a
 	}
-	if m := n.done[id]; m != nil {
-		m[d] = true
-	}
+	a.by[d] = true
 }
 
 func (n *notified) forget(id string) {
