@@ -9,7 +9,7 @@ import (
 	"github.com/swindon-go/swindon/internal/names"
 )
 
-// Deps is what a session pool needs from the node. Every field but Store is required.
+// Deps is what a session pool needs from the node. Every field but Store and Met is required.
 type Deps struct {
 	// Node is this process's id.
 	Node names.NodeID
@@ -19,6 +19,8 @@ type Deps struct {
 	// Store keeps the session pool's documents; nil: there is none, the nodes of a mesh keep them themselves (decision
 	// D24).
 	Store replica.Store
+	// Met tells, in a mesh, that the nodes that were up at the start have been met (Pool.Meet); nil: they have.
+	Met func() bool
 	// Space has the session pool's NATS subjects.
 	Space names.Space
 	// Destinations finds destinations in the current configuration.

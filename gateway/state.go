@@ -12,7 +12,7 @@ import (
 // newLattices connects the documents with the session pool.
 func (p *Pool) newLattices() (*replica.Set, error) {
 	return replica.New(replica.Deps{
-		Node: p.deps.Node, Space: p.deps.Space, Bus: p.deps.Bus, Store: p.deps.Store, Live: p.live,
+		Node: p.deps.Node, Space: p.deps.Space, Bus: p.deps.Bus, Store: p.deps.Store, Live: p.live, Met: p.deps.Met,
 		Sink: recordSink{p}, Limits: func() lattice.Limits { return p.cfg.Load().Limits },
 		JoinRecords: presence.JoinRecords, Log: p.log, Metrics: p.deps.Metrics.Replica,
 	}, p.cfg.Load().Replica)

@@ -59,6 +59,9 @@ type Deps struct {
 	Store Store
 	// Live names the other nodes that have been heard of within 3 beats.
 	Live func() []names.NodeID
+	// Met tells, in a mesh, that the other nodes that were up at the start are among the live ones by now, so that the
+	// documents are loaded from them and not taken for none; nil: they are.
+	Met func() bool
 	// Sink may be nil.
 	Sink Sink
 	// Limits bound the documents; asked anew for each update.

@@ -48,6 +48,8 @@ type cluster struct {
 	made   int
 	// fault is asked for every message that a node sends; see setFault.
 	fault atomic.Pointer[func(from *node, m port.Message) bool]
+	// unmet makes nodes that start now wait, until it is false again.
+	unmet atomic.Bool
 }
 
 // newBenchCluster is one node outside of a bubble.
@@ -124,6 +126,7 @@ func (c *cluster) start() *node {
 	d := replica.Deps{
 		Node: n.id, Space: space(), Bus: n.bus, Live: n.live, Sink: n, Log: slog.New(slog.DiscardHandler), Metrics: n.m,
 		Limits:      func() lattice.Limits { return c.limits },
+		Met:         func() bool { return !c.unmet.Load() },
 		JoinRecords: func(a, b []byte) []byte { return slices.MaxFunc([][]byte{a, b}, slices.Compare) },
 	}
 	if !c.mesh {

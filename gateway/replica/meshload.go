@@ -68,7 +68,7 @@ func (m *mesh) takeRepairs() map[repair]struct{} {
 
 // loadAll loads everything from one of the others; true: it is done, or there is nobody who has more.
 func (m *mesh) loadAll(ctx context.Context) bool {
-	if !m.set.bus.Up() {
+	if !m.set.bus.Up() || !m.set.deps.Met() {
 		return false
 	}
 	var from names.NodeID

@@ -20,6 +20,9 @@ type meshRecords struct {
 	mu  sync.Mutex // guards the following; no other is taken under it
 	m   map[names.UserID]meshRecord
 	sum uint64
+	// unsure are records that changed here and that no other node has confirmed: they are announced again, also when the
+	// repeated change finds nothing to do.
+	unsure map[names.UserID]struct{}
 }
 
 type meshRecord struct {
@@ -36,6 +39,7 @@ func (x *meshRecords) put(u names.UserID, r meshRecord) {
 	}
 	if r.value == nil {
 		delete(x.m, u)
+		delete(x.unsure, u)
 		return
 	}
 	x.m[u] = r
@@ -70,14 +74,15 @@ func (x *meshRecords) get(u names.UserID, now int64) []byte {
 	return nil
 }
 
-// change is Set.ChangeRecord up to the announcement.
-func (x *meshRecords) change(u names.UserID, now int64, f func([]byte) ([]byte, time.Duration)) (r meshRecord, changed bool) {
+// change is Set.ChangeRecord up to the announcement. tell says that the record must be announced.
+func (x *meshRecords) change(u names.UserID, now int64, f func([]byte) ([]byte, time.Duration)) (r meshRecord, tell bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	old := x.get(u, now)
 	value, ttl := f(old)
 	if value == nil {
-		return meshRecord{value: old}, false
+		_, unsure := x.unsure[u]
+		return meshRecord{value: old, end: x.m[u].end}, unsure && old != nil
 	}
 	r.value = value
 	if ttl > 0 {
@@ -85,6 +90,20 @@ func (x *meshRecords) change(u names.UserID, now int64, f func([]byte) ([]byte, 
 	}
 	x.put(u, r)
 	return r, true
+}
+
+// confirmed notes whether another node has a record that changed here.
+func (x *meshRecords) confirmed(u names.UserID, ok bool) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if ok {
+		delete(x.unsure, u)
+		return
+	}
+	if x.unsure == nil {
+		x.unsure = make(map[names.UserID]struct{})
+	}
+	x.unsure[u] = struct{}{}
 }
 
 // join takes in another node's record and tells whether ours has changed.
@@ -170,13 +189,15 @@ func (m *mesh) changeRecord(ctx context.Context, u names.UserID, f func([]byte) 
 	if !m.set.bus.Up() {
 		return nil, fmt.Errorf("record: %w", port.ErrUnavailable)
 	}
-	r, changed := m.records.change(u, m.set.nowMs(), f)
-	if !changed {
+	r, tell := m.records.change(u, m.set.nowMs(), f)
+	if !tell {
 		return r.value, nil
 	}
 	body := strconv.AppendUint([]byte(`{"n":`), m.next(), 10)
 	body = append(r.appendTo(append(body, ',')), '}')
-	if _, err := m.confirm(ctx, port.Message{Subject: m.set.deps.Space.Record(u), Header: m.set.header, Data: body}); err != nil {
+	_, err := m.confirm(ctx, port.Message{Subject: m.set.deps.Space.Record(u), Header: m.set.header, Data: body})
+	m.records.confirmed(u, err == nil)
+	if err != nil {
 		return nil, err
 	}
 	return r.value, nil

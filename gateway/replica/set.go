@@ -74,6 +74,9 @@ func New(d Deps, cfg Config) (*Set, error) {
 	if d.Now == nil {
 		d.Now = time.Now
 	}
+	if d.Met == nil {
+		d.Met = func() bool { return true }
+	}
 	s := &Set{
 		deps: d, bus: d.Bus, store: d.Store, log: d.Log, metrics: d.Metrics,
 		header: port.Header{port.HeaderNode: {string(d.Node)}},

@@ -59,6 +59,8 @@ type Node struct {
 	edge    *edge.Server
 	main    *listen.Group
 	admin   *server
+	// met is true when the nodes of the mesh that were up at the start know this one.
+	met atomic.Bool
 	// ready is true between the end of Start and the beginning of Stop.
 	ready atomic.Bool
 

@@ -31,7 +31,7 @@ func (n *Node) addPool(ctx context.Context, name names.Pool, cfg gateway.Config)
 		return nil, fmt.Errorf("session pool %s: %w", name, err)
 	}
 	p, err := gateway.NewPool(name, cfg, gateway.Deps{
-		Node: n.id, NextConn: n.nextConn, Bus: b, Store: storeOf(b, name), Space: space, Destinations: n.dests.resolve,
+		Node: n.id, NextConn: n.nextConn, Bus: b, Store: storeOf(b, name), Met: n.met.Load, Space: space, Destinations: n.dests.resolve,
 		IDs: n.ids, Log: n.module("gateway"), Metrics: n.gatewayMetrics,
 	})
 	if err != nil {
@@ -94,6 +94,7 @@ const meetTimeout = 5 * time.Second
 // meet waits until the nodes of the mesh that are up already know this one's session pools. Those that start later wait
 // for this one.
 func (n *Node) meet(ctx context.Context) {
+	defer n.met.Store(true)
 	b := n.broker.Load()
 	if b == nil {
 		return
