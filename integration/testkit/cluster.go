@@ -111,7 +111,7 @@ func (c *Cluster) Logf(format string, args ...any) {
 	fmt.Fprintf(&c.log, "%8.3f "+format+"\n", append([]any{time.Since(c.start).Seconds()}, args...)...)
 }
 
-// link puts the relays between.
+// link puts the relays between. SWINDON_TEST_DELAY makes each piece of data on them wait so long, as a network does.
 func (c *Cluster) link() {
 	c.Links = make([][]*Link, len(c.Nodes))
 	for i, n := range c.Nodes {
@@ -128,6 +128,17 @@ func (c *Cluster) link() {
 				c.Links[i] = append(c.Links[i], n.Link(fmt.Sprintf("LINK%d", j), s.Addr))
 			}
 		case Embedded:
+		}
+	}
+	if text := os.Getenv("SWINDON_TEST_DELAY"); text != "" {
+		delay, err := time.ParseDuration(text)
+		if err != nil {
+			c.T.Fatalf("SWINDON_TEST_DELAY: %v", err)
+		}
+		for i := range c.Nodes {
+			for _, l := range c.LinksOf(i) {
+				l.Delay(delay)
+			}
 		}
 	}
 }
