@@ -21,7 +21,9 @@ func TestStoreLeaderLost(t *testing.T) {
 	s := awaitStore(t, open(t, cfg, quiet(t, testNode)), "main")
 	stream := names.Bucket("sw_main_lat").Stream()
 
-	wait := ctx(t)
+	// Elections take 4 to 9 s, each, and longer on a busy machine.
+	wait, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	acked, rev := 0, uint64(0)
 	written := make(chan struct{}, 1) // holds a token when something has been written

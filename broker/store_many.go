@@ -136,12 +136,30 @@ func (s *Store) LastSequence(ctx context.Context) (uint64, error) {
 		State struct {
 			LastSeq uint64 `json:"last_seq"`
 		} `json:"state"`
+		Cluster *struct {
+			Leader   string `json:"leader"`
+			Replicas []struct {
+				Offline bool `json:"offline"`
+			} `json:"replicas"`
+		} `json:"cluster"`
 	}
 	if err := json.Unmarshal(m.Data, &reply); err != nil {
 		return 0, fmt.Errorf("last sequence: %w: %w", port.ErrUnavailable, err)
 	}
 	if reply.Error != nil {
 		return 0, fmt.Errorf("last sequence: %w", reply.Error)
+	}
+	if c := reply.Cluster; c != nil {
+		online := 1 // the leader
+		for _, r := range c.Replicas {
+			if !r.Offline {
+				online++
+			}
+		}
+		// A server that is left alone answers too: for a bucket without a leader, or as one that leads nobody.
+		if c.Leader == "" || 2*online <= len(c.Replicas)+1 {
+			return 0, fmt.Errorf("last sequence: no leader, or no quorum: %w", port.ErrUnavailable)
+		}
 	}
 	return reply.State.LastSeq, nil
 }

@@ -27,6 +27,7 @@ func (p *Pool) intake(m port.Message) {
 	case "lat":
 		p.lattices.Hear(m)
 	case "load":
+		p.met(m)
 		p.lattices.HearLoad(m)
 	case "nodes":
 		p.hearNodes(m)
@@ -59,6 +60,7 @@ func (p *Pool) hearTopic(m port.Message) {
 // hearNode answers a request to this node alone.
 func (p *Pool) hearNode(m port.Message) {
 	if strings.HasSuffix(m.Subject, "."+opPing) {
+		p.met(m)
 		p.answer(m, nil)
 		return
 	}

@@ -118,6 +118,14 @@ func (p *Pool) sendBeat(body []byte) {
 	_ = p.deps.Bus.Publish(port.Message{Subject: p.deps.Space.Nodes(opBeat), Header: p.nodes.header, Data: body})
 }
 
+// met takes a node that begins to speak with us for alive before its first beat, so that from its first word on it is
+// waited for (decision D24).
+func (p *Pool) met(m port.Message) {
+	if id, err := names.ParseNodeID(m.Header.Get(port.HeaderNode)); err == nil {
+		p.nodes.heard(id)
+	}
+}
+
 // hearBeat takes another node's beat.
 func (p *Pool) hearBeat(m port.Message) {
 	id, err := names.ParseNodeID(m.Header.Get(port.HeaderNode))
