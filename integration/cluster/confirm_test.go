@@ -1,5 +1,3 @@
-//go:build pending4
-
 package cluster
 
 import (
