@@ -57,8 +57,11 @@ func TestStoreLeaderLost(t *testing.T) {
 			case <-time.After(20 * time.Millisecond): // others need the time for an election
 			case <-stop:
 			}
-			// It may have been done all the same.
-			if e, err := s.GetLatest(wait, "n.s.k"); err == nil && e.Revision > rev {
+			// It may have been done all the same. The answer may be lost with its server, too.
+			c, cancel = context.WithTimeout(wait, time.Second)
+			e, err := s.GetLatest(c, "n.s.k")
+			cancel()
+			if err == nil && e.Revision > rev {
 				var n int
 				if _, err := fmt.Sscan(string(e.Value), &n); err != nil || n != acked+1 {
 					t.Errorf("%q after %d", e.Value, acked)

@@ -114,8 +114,8 @@ func TestTroubleWithoutQuorumIsVisible(t *testing.T) {
 	says := func(n *testkit.Node) bool {
 		return strings.Contains(testkit.Get(t, n.Addr("ADMIN"), "/ready").Body, `"lattices": "ok"`)
 	}
-	// A leader that is left alone notices it after about ten seconds, and nodes look every ten.
-	const seen = 45 * time.Second
+	// A leader that is left alone notices it after ten seconds and more, and nodes look every five.
+	const seen = 90 * time.Second
 	for _, s := range c.NATS[1:] {
 		s.Kill()
 	}
