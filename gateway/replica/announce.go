@@ -15,7 +15,9 @@ import (
 // message, and in one Change per view. It does no I/O that waits.
 func (s *Set) announce(rounds []*round) {
 	var batch []docChange
+	epoch := s.bus.Epoch()
 	for _, r := range rounds {
+		r.epoch = epoch
 		switch {
 		case r.err != nil || !r.tell:
 		case r.doc.Kind == names.RecordDoc:
@@ -83,7 +85,12 @@ func (s *Set) handedOver(ctx context.Context, rounds []*round) error {
 	if err := s.bus.Flush(ctx); err != nil {
 		return notFlushed(err)
 	}
+	epoch := s.bus.Epoch()
 	for _, r := range rounds {
+		if r.epoch != epoch {
+			// What was published may have gone with its connection.
+			return fmt.Errorf("announce: %w", port.ErrTimeout)
+		}
 		if err := await(ctx, r.held); err != nil {
 			return ended(err)
 		}

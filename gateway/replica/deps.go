@@ -15,6 +15,9 @@ type Bus interface {
 	Up() bool
 	Publish(m port.Message) error
 	Flush(ctx context.Context) error
+	// Epoch changes when another connection takes the place of that of Publish: a Flush says nothing of what was
+	// published in another epoch.
+	Epoch() uint64
 	Request(ctx context.Context, lane port.Lane, m port.Message) (port.Message, error)
 	// RequestMany hands every answer to each until it returns false or ctx ends.
 	RequestMany(ctx context.Context, lane port.Lane, m port.Message, each func(port.Message) (more bool)) error

@@ -54,6 +54,8 @@ type round struct {
 	err    error
 	change docChange
 	tell   bool
+	// epoch is the connection's when it was announced.
+	epoch uint64
 	// sent is why the announcement failed, held what still waits to be delivered here. Written before announced is
 	// closed.
 	sent error
