@@ -142,18 +142,13 @@ func appendUsers(b []byte, users []names.UserID) []byte {
 
 // parseUsers reads a list of users; the empty id is legal in it (protocol §9.1, decision D5). False: it is none.
 func parseUsers(data []byte) ([]names.UserID, bool) {
-	if jsontext.Check(data) != nil || jsontext.Value(data).Kind() != jsontext.Array {
+	if jsontext.Check(data) != nil {
 		return nil, false
 	}
-	users, ok := []names.UserID{}, true
-	jsontext.Each(data, func(v jsontext.Value) bool {
-		s, isString := jsontext.Unquote(v)
-		if ok = isString; ok && s != "" {
-			_, err := names.ParseUserID(s)
-			ok = err == nil
-		}
-		users = append(users, names.UserID(s))
-		return ok
-	})
-	return distinct(users), ok
+	list, ok := jsontext.Strings(data)
+	if !ok {
+		return nil, false
+	}
+	users, err := names.ParseUserIDs(list)
+	return distinct(users), err == nil
 }

@@ -19,3 +19,18 @@ func Each(data []byte, f func(element Value) bool) {
 		}
 	}
 }
+
+// Strings returns the elements of a checked array of strings; false when data is something else.
+func Strings(data []byte) (list []string, ok bool) {
+	if Value(data).Kind() != Array {
+		return nil, false
+	}
+	ok = true
+	Each(data, func(v Value) bool {
+		var s string
+		s, ok = Unquote(v)
+		list = append(list, s)
+		return ok
+	})
+	return list, ok
+}

@@ -1,6 +1,7 @@
 package jsontext
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -24,4 +25,16 @@ func TestEachAgreesWithElements(t *testing.T) {
 			t.Fatalf("Each(%q) went on after false: %d calls", data, n)
 		}
 	})
+}
+
+func TestStrings(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string][]string{
+		`[]`: {}, `["a", "", "\u0062"]`: {"a", "", "b"}, `[1]`: nil, `["a",null]`: nil, `{}`: nil, `"a"`: nil, ``: nil,
+	} {
+		got, ok := Strings([]byte(text))
+		if ok != (want != nil) || ok && strings.Join(got, "|") != strings.Join(want, "|") {
+			t.Errorf("Strings(%s) = %q, %v", text, got, ok)
+		}
+	}
 }

@@ -16,3 +16,17 @@ func ParseUserID(s string) (UserID, error) {
 	}
 	return UserID(s), nil
 }
+
+// ParseUserIDs checks a list of users, in which the empty id is legal and names nobody (decision D5).
+func ParseUserIDs(list []string) ([]UserID, error) {
+	users := make([]UserID, len(list))
+	for i, s := range list {
+		if s != "" {
+			if _, err := ParseUserID(s); err != nil {
+				return nil, err
+			}
+		}
+		users[i] = UserID(s)
+	}
+	return users, nil
+}
