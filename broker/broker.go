@@ -131,18 +131,20 @@ func (b *Broker) lane(lane port.Lane) *link {
 // When it returns, the interest is known to the server, unless NATS is away: then it is before Up is true again.
 // The function must not block for long, or the newest messages are dropped and OnGap is called; stop must not be called
 // from within it, and drops what waits.
-func (b *Broker) Intake(subjects []string, handle func(port.Message)) (stop func(), err error) {
-	return b.take(b.bus, subjects, "", handle)
+//
+// Unless nil, quick gets each message first, and handle those for which it returns false. It runs on the goroutine that
+// reads from NATS, which spares a wake-up for each message: it must wait for nothing and not use the broker.
+func (b *Broker) Intake(subjects []string, quick func(port.Message) bool, handle func(port.Message)) (stop func(), err error) {
+	return b.take(b.bus, subjects, "", newIntake(quick, handle, b.gap, b.m))
 }
 
 // Serve answers requests of a subject as a member of a queue group, on the calls connection; handle's answers go out
 // on the bus. Otherwise it is like Intake.
 func (b *Broker) Serve(subject, queue string, handle func(port.Message)) (stop func(), err error) {
-	return b.take(b.calls, []string{subject}, queue, handle)
+	return b.take(b.calls, []string{subject}, queue, newIntake(nil, handle, b.gap, b.m))
 }
 
-func (b *Broker) take(l *link, subjects []string, queue string, handle func(port.Message)) (func(), error) {
-	in := newIntake(handle, b.gap, b.m)
+func (b *Broker) take(l *link, subjects []string, queue string, in *intake) (func(), error) {
 	if err := b.register(in); err != nil {
 		return nil, err
 	}
@@ -163,11 +165,15 @@ func (b *Broker) register(in *intake) error {
 		return fmt.Errorf("broker closed: %w", port.ErrUnavailable)
 	}
 	b.intakes[in] = struct{}{}
+	if in.quick != nil {
+		b.bus.tap.add(in)
+	}
 	in.start()
 	return nil
 }
 
 func (b *Broker) unregister(in *intake) {
+	b.bus.tap.remove(in)
 	in.stop()
 	b.mu.Lock()
 	delete(b.intakes, in)

@@ -2,9 +2,14 @@ package broker
 
 import (
 	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/nats-io/nats.go"
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
@@ -16,39 +21,38 @@ import (
 func TestIntakeOverflow(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		m, err := newMetrics(nil)
-		if err != nil {
-			t.Fatal(err)
-		}
 		gaps := make(chan string, 10)
 		got := make(chan string, 100)
 		release := make(chan struct{})
-		in := newIntake(func(m port.Message) {
+		in := testIntake(t, nil, func(m port.Message) {
 			<-release
 			got <- string(m.Data)
-		}, func(reason string) { gaps <- reason }, m)
-		one := &nats.Msg{Subject: "s", Data: []byte("00")}
-		in.limit = 5 * size(one)
+		}, func(reason string) { gaps <- reason })
+		in.limit, in.fill = 5*size(&nats.Msg{Subject: "s", Data: []byte("00")}), 1
 		in.start()
 		for spell := range 2 {
-			for i := range 8 {
-				in.ch <- &nats.Msg{Subject: "s", Data: fmt.Appendf(nil, "%d%d", spell, i)}
+			in.ch <- numbered(spell, 0)
+			synctest.Wait() // handle has it
+			for i := 1; i < 9; i++ {
+				in.ch <- numbered(spell, i)
+			}
+			for range 6 {
+				release <- struct{}{}
 			}
 			synctest.Wait()
 			if len(gaps) != 1 || <-gaps != gapOverflow {
 				t.Fatalf("spell %d: told of %d more gaps", spell, len(gaps))
 			}
-			for range 5 {
-				release <- struct{}{}
+			if len(got) != 6 {
+				t.Fatalf("spell %d: %d messages, want 6", spell, len(got))
 			}
-			synctest.Wait()
-			for i := range 5 {
-				if s := <-got; s != fmt.Sprintf("%d%d", spell, i) {
-					t.Errorf("spell %d, message %d: %s", spell, i, s)
+			for i := range 6 {
+				if s, want := <-got, string(numbered(spell, i).Data); s != want {
+					t.Errorf("spell %d, message %d: %s, want %s", spell, i, s, want)
 				}
 			}
 		}
-		if n := count(t, m.dropped); n != 6 {
+		if n := count(t, in.m.dropped); n != 6 {
 			t.Errorf("counted %v dropped messages, want 6", n)
 		}
 		in.stop()
@@ -56,6 +60,136 @@ func TestIntakeOverflow(t *testing.T) {
 			t.Errorf("%d more messages", len(got))
 		}
 	})
+}
+
+// TestIntakePoll: what quick accepts is handled by who polls; what it refuses, and what is behind it, by the goroutine.
+func TestIntakePoll(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var got []string
+		release := make(chan struct{})
+		in := testIntake(t, func(m port.Message) bool {
+			if string(m.Data) == "wait" {
+				return false
+			}
+			got = append(got, "quick "+string(m.Data))
+			return true
+		}, func(m port.Message) {
+			<-release
+			got = append(got, "handle "+string(m.Data))
+		}, nil)
+		in.start()
+		put := func(texts ...string) {
+			for _, s := range texts {
+				in.ch <- &nats.Msg{Subject: "s", Data: []byte(s)}
+			}
+			in.poll()
+		}
+		expect := func(want ...string) {
+			t.Helper()
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Error(diff)
+			}
+			got = nil
+		}
+		put("1", "2")
+		expect("quick 1", "quick 2") // at once, without another goroutine
+		put("3", "wait", "4")
+		put("5")
+		synctest.Wait()
+		expect("quick 3")
+		release <- struct{}{}
+		synctest.Wait()
+		expect("handle wait", "quick 4", "quick 5")
+		put("6")
+		expect("quick 6")
+		in.stop()
+		put("7")
+		synctest.Wait()
+		expect()
+	})
+}
+
+// TestIntakePollBound: the reading goroutine gives messages 1 ms at a time and leaves the rest to the intake's own.
+func TestIntakePollBound(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var handled atomic.Int32
+		in := testIntake(t, func(port.Message) bool {
+			time.Sleep(pollTime / 4)
+			handled.Add(1)
+			return true
+		}, func(port.Message) { t.Error("handle was called") }, nil)
+		in.start()
+		for i := range 20 {
+			in.ch <- numbered(0, i)
+		}
+		start := time.Now()
+		in.poll()
+		if took := time.Since(start); handled.Load() != 5 || took != 5*pollTime/4 {
+			t.Errorf("%d messages in %v", handled.Load(), took)
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if handled.Load() != 20 {
+			t.Errorf("%d messages in all", handled.Load())
+		}
+		in.stop()
+	})
+}
+
+// TestIntakeOrder: whoever handles them, messages stay in order and none is left behind.
+func TestIntakeOrder(t *testing.T) {
+	t.Parallel()
+	const messages = 20000
+	done := make(chan struct{})
+	next := 0
+	take := func(m port.Message) {
+		if want := strconv.Itoa(next); string(m.Data) != want {
+			t.Errorf("message %q, want %q", m.Data, want)
+		}
+		if next++; next == messages {
+			close(done)
+		}
+	}
+	in := testIntake(t, func(m port.Message) bool {
+		if m.Subject == "slow" {
+			return false
+		}
+		take(m)
+		return true
+	}, take, func(string) { t.Error("told of a gap") })
+	in.fill = 8
+	in.start()
+	for i := 0; i < messages; {
+		for range min(rand.IntN(20), messages-i) {
+			m := &nats.Msg{Subject: "fast", Data: strconv.AppendInt(nil, int64(i), 10)}
+			if rand.IntN(30) == 0 {
+				m.Subject = "slow"
+			}
+			in.ch <- m
+			i++
+		}
+		in.poll()
+	}
+	<-done
+	in.stop()
+	if next != messages {
+		t.Errorf("%d messages, want %d", next, messages)
+	}
+}
+
+func testIntake(t *testing.T, quick func(port.Message) bool, handle func(port.Message), gap func(string)) *intake {
+	t.Helper()
+	m, err := newMetrics(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return newIntake(quick, handle, gap, m)
+}
+
+func numbered(spell, i int) *nats.Msg {
+	return &nats.Msg{Subject: "s", Data: fmt.Appendf(nil, "%d%d", spell, i)}
 }
 
 // count is the value of a counter.

@@ -192,6 +192,7 @@ func (l *link) lost(err error) {
 		l.m.disconnects.WithLabelValues(l.lane.String()).Inc()
 		l.log.Warn("nats connection lost", "err", err)
 	}
+	l.tap.poll() // the reader may have left something
 	l.replies.fail()
 	l.gathers.fail()
 }

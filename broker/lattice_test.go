@@ -20,7 +20,7 @@ func TestLatticePermissions(t *testing.T) {
 		t.Fatal(err)
 	}
 	heard := make(chan port.Message, 10)
-	stop, err := b.Intake([]string{s.Announcements(), s.Loads(), s.Nodes("beat")}, func(m port.Message) {
+	stop, err := b.Intake([]string{s.Announcements(), s.Loads(), s.Nodes("beat")}, nil, func(m port.Message) {
 		heard <- m
 		if m.Reply != "" {
 			if err := b.Publish(port.Message{Subject: m.Reply, Data: []byte("loaded")}); err != nil {

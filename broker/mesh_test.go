@@ -49,7 +49,7 @@ func reach(t *testing.T, from *Broker, subject string) string {
 
 func answerAs(t *testing.T, b *Broker, subject, text string) {
 	t.Helper()
-	stop, err := b.Intake([]string{subject}, func(m port.Message) {
+	stop, err := b.Intake([]string{subject}, nil, func(m port.Message) {
 		if err := b.Publish(port.Message{Subject: m.Reply, Data: []byte(text)}); err != nil {
 			t.Error(err)
 		}

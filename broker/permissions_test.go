@@ -120,7 +120,7 @@ func TestBackendPermissions(t *testing.T) {
 		t.Parallel()
 		nc, errs := client(t, b, backend)
 		heard := make(chan string, 10)
-		stop, err := b.Intake([]string{"sw.main.top.>", "sw.main.conn.>"}, func(m port.Message) {
+		stop, err := b.Intake([]string{"sw.main.top.>", "sw.main.conn.>"}, nil, func(m port.Message) {
 			heard <- m.Subject
 			if m.Reply != "" {
 				if err := b.Publish(port.Message{Subject: m.Reply, Data: []byte("done")}); err != nil {

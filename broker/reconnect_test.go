@@ -61,7 +61,7 @@ func TestReconnect(t *testing.T) {
 	other := open(t, cfg, deps)
 
 	heard := make(chan string, 100)
-	stop, err := b.Intake([]string{"sw.main.top.>"}, func(m port.Message) { heard <- string(m.Data) })
+	stop, err := b.Intake([]string{"sw.main.top.>"}, quickly(heard), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,7 +115,7 @@ func TestReconnect(t *testing.T) {
 	}
 	// What is subscribed to meanwhile counts too.
 	late := make(chan string, 100)
-	stop, err = b.Intake([]string{"sw.main.user.>"}, func(m port.Message) { late <- string(m.Data) })
+	stop, err = b.Intake([]string{"sw.main.user.>"}, nil, func(m port.Message) { late <- string(m.Data) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,7 +175,7 @@ func TestAwayAtStart(t *testing.T) {
 		t.Error("up without a server")
 	}
 	heard := make(chan string, 1)
-	stop, err := b.Intake([]string{"sw.main.top.>"}, func(m port.Message) { heard <- string(m.Data) })
+	stop, err := b.Intake([]string{"sw.main.top.>"}, quickly(heard), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -202,6 +202,14 @@ func TestAwayAtStart(t *testing.T) {
 	}
 }
 
+// quickly puts down what arrives on the goroutine that reads it.
+func quickly(heard chan<- string) func(port.Message) bool {
+	return func(m port.Message) bool {
+		heard <- string(m.Data)
+		return true
+	}
+}
+
 // TestClosedForGood: where the client library gives up a connection, a new one takes its place with all interest.
 func TestClosedForGood(t *testing.T) {
 	t.Parallel()
@@ -210,7 +218,7 @@ func TestClosedForGood(t *testing.T) {
 	deps.Node = otherNode
 	b := open(t, asGateway(a), deps)
 	heard := make(chan string, 10)
-	stop, err := a.Intake([]string{"sw.main.top.>"}, func(m port.Message) { heard <- string(m.Data) })
+	stop, err := a.Intake([]string{"sw.main.top.>"}, quickly(heard), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -326,7 +334,7 @@ func TestSlowConsumer(t *testing.T) {
 	deps := testDeps(t)
 	deps.OnGap = func(reason string) { gaps <- reason }
 	b := open(t, DefaultConfig(), deps)
-	in := newIntake(func(port.Message) {}, b.gap, b.m) // its pump does not run, so that the channel fills
+	in := newIntake(nil, func(port.Message) {}, b.gap, b.m) // its goroutine does not run, so that the channel fills
 	if err := in.subscribe(b.calls, "sw.main.top.x", ""); err != nil {
 		t.Fatal(err)
 	}

@@ -8,18 +8,28 @@ import (
 	"github.com/swindon-go/swindon/internal/port"
 )
 
-// intake takes what other nodes and backends send on the ordered lane, one message at a time, in their order. It does
-// nothing that takes long: outboxes take frames without blocking.
+// quick takes the messages of topics that other nodes and backends send on the ordered lane; false: it is none. It does not
+// wait for anything: outboxes take frames without blocking. All else is for intake, in the same order.
+func (p *Pool) quick(m port.Message) bool {
+	if !p.deps.Space.IsTopic(m.Subject) {
+		return false
+	}
+	if m.Reply != p.nodes.origin { // else this node has delivered it already
+		p.deps.Metrics.fromNodes.Add(1)
+		p.hearTopic(m)
+	}
+	return true
+}
+
+// intake takes everything else that other nodes and backends send on the ordered lane, one message at a time. It does
+// nothing that takes long.
 func (p *Pool) intake(m port.Message) {
 	if m.Header.Get(port.HeaderNode) == string(p.deps.Node) {
-		// What this node publishes it has delivered already.
 		return
 	}
 	p.deps.Metrics.fromNodes.Add(1)
 	kind, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(m.Subject, p.deps.Space.Root()), "."), ".")
 	switch kind {
-	case "top":
-		p.hearTopic(m)
 	case "conn":
 		p.hearConn(m)
 	case "user":

@@ -34,7 +34,10 @@ func TestIntake(t *testing.T) {
 		send := func(subject string, from names.NodeID, data string) {
 			t.Helper()
 			m := port.Message{Subject: subject, Data: []byte(data)}
-			if from != "" {
+			switch {
+			case from == nd.id:
+				m.Reply = "sw.main.from." + string(from)
+			case from != "":
 				m.Header = port.Header{port.HeaderNode: {string(from)}}
 			}
 			if err := outside.Publish(m); err != nil {

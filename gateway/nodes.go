@@ -18,6 +18,9 @@ type nodes struct {
 	now  func() time.Duration
 	// header says from whom a message is. It is shared by all messages and must not be changed.
 	header port.Header
+	// origin says it in messages of topics, as their reply subject: there are many, and a header costs each node more to read
+	// than all the rest of a message that it has no subscriber for.
+	origin string
 
 	mu   sync.Mutex // guards seen
 	seen map[names.NodeID]time.Duration
@@ -32,10 +35,11 @@ const (
 	maxNodes = 4096
 )
 
-func newNodes(self names.NodeID, now func() time.Duration) *nodes {
+func newNodes(self names.NodeID, space names.Space, now func() time.Duration) *nodes {
 	return &nodes{
 		self: self, now: now, seen: make(map[names.NodeID]time.Duration),
 		header: port.Header{port.HeaderNode: {string(self)}},
+		origin: space.Origin(self),
 	}
 }
 

@@ -87,7 +87,7 @@ func NewPool(name names.Pool, cfg Config, d Deps) (*Pool, error) {
 	p.cfg.Store(&cfg)
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	p.sessions = newSessions(&p.cfg)
-	p.nodes = newNodes(d.Node, sinceNow())
+	p.nodes = newNodes(d.Node, d.Space, sinceNow())
 	p.acks = newAcks(p)
 	p.watches = newWatches()
 	var err error
@@ -110,7 +110,7 @@ func (p *Pool) Start(ctx context.Context) error {
 	stop, err := p.deps.Bus.Intake([]string{
 		s.Topics(), s.Conns(p.deps.Node), s.Users(), s.NodeRequests(p.deps.Node), s.Nodes(opBeat), s.Nodes(opViewers),
 		s.Announcements(), s.Loads(),
-	}, p.intake)
+	}, p.quick, p.intake)
 	if err != nil {
 		return err
 	}

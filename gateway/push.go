@@ -117,7 +117,7 @@ func flushed(err error) error {
 
 // publish hands a message to NATS and to this node's subscribers, in this order, because NATS may refuse it.
 func (p *Pool) publish(t names.Topic, data []byte) error {
-	if err := p.deps.Bus.Publish(port.Message{Subject: p.deps.Space.Topic(t), Header: p.nodes.header, Data: data}); err != nil {
+	if err := p.deps.Bus.Publish(port.Message{Subject: p.deps.Space.Topic(t), Reply: p.nodes.origin, Data: data}); err != nil {
 		return err
 	}
 	p.deliver(t, data)

@@ -18,7 +18,7 @@ var bothLanes = []port.Lane{port.LaneCalls, port.LaneOrdered}
 // answerMany lets an intake answer each request of a subject with texts and the request's own, in order.
 func answerMany(t *testing.T, b Bus, subject string, texts ...string) {
 	t.Helper()
-	stop, err := b.Intake([]string{subject}, func(m port.Message) {
+	stop, err := b.Intake([]string{subject}, nil, func(m port.Message) {
 		for _, text := range texts {
 			publish(t, b, m.Reply, text+string(m.Data))
 		}
@@ -118,7 +118,7 @@ func testGatherFails(t *testing.T, a, b Bus) {
 func testGatherOrder(t *testing.T, a, b Bus) {
 	t.Helper()
 	heard := 0 // only in the handler
-	stop, err := b.Intake([]string{"sw.main.top.>", "sw.main.nodes.>"}, func(m port.Message) {
+	stop, err := b.Intake([]string{"sw.main.top.>", "sw.main.nodes.>"}, nil, func(m port.Message) {
 		if m.Reply == "" {
 			heard++
 			return
@@ -164,7 +164,7 @@ func testGatherMany(t *testing.T, a, b Bus) {
 func testGatherLate(t *testing.T, a, b Bus) {
 	t.Helper()
 	asked := make(chan port.Message, 10)
-	stop, err := b.Intake([]string{"sw.main.nodes.ping"}, func(m port.Message) { asked <- m })
+	stop, err := b.Intake([]string{"sw.main.nodes.ping"}, nil, func(m port.Message) { asked <- m })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -206,7 +206,7 @@ func testGatherLate(t *testing.T, a, b Bus) {
 func testGatherOverflow(t *testing.T, a, b Bus) {
 	t.Helper()
 	asked := make(chan port.Message, 10)
-	stop, err := b.Intake([]string{"sw.main.nodes.flood"}, func(m port.Message) { asked <- m })
+	stop, err := b.Intake([]string{"sw.main.nodes.flood"}, nil, func(m port.Message) { asked <- m })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -109,7 +109,7 @@ func testStopEnds(t *testing.T, a, b Bus) {
 	var mu sync.Mutex
 	stopped := false
 	heard := make(chan struct{}, 10000)
-	stop, err := b.Intake([]string{"sw.main.top.>"}, func(port.Message) {
+	stop, err := b.Intake([]string{"sw.main.top.>"}, nil, func(port.Message) {
 		mu.Lock()
 		defer mu.Unlock()
 		if stopped {
@@ -147,13 +147,13 @@ func testBadSubject(t *testing.T, a, b Bus) {
 		if _, err := a.Request(wait(t), port.LaneCalls, port.Message{Subject: s}); err == nil {
 			t.Errorf("Request to %q was accepted", s)
 		}
-		if stop, err := b.Intake([]string{s}, func(port.Message) {}); err == nil {
+		if stop, err := b.Intake([]string{s}, nil, func(port.Message) {}); err == nil {
 			stop()
 			t.Errorf("Intake of %q was accepted", s)
 		}
 	}
 	for _, s := range []string{"a..b", ".a", "a.", ".>"} {
-		if stop, err := b.Intake([]string{"sw.main.top.>", s}, func(port.Message) {}); err == nil {
+		if stop, err := b.Intake([]string{"sw.main.top.>", s}, nil, func(port.Message) {}); err == nil {
 			stop()
 			t.Errorf("Intake of %q was accepted", s)
 		}

@@ -73,7 +73,7 @@ func testQueueGroup(t *testing.T, a, b Bus) {
 func testOrderedRequest(t *testing.T, a, b Bus) {
 	t.Helper()
 	heard := 0 // only in the handler, and after the answer
-	stop, err := b.Intake([]string{"sw.main.top.>", "sw.main.conn.n.>"}, func(m port.Message) {
+	stop, err := b.Intake([]string{"sw.main.top.>", "sw.main.conn.n.>"}, nil, func(m port.Message) {
 		if m.Reply == "" {
 			heard++
 			return
@@ -213,7 +213,7 @@ func testSlowHandler(t *testing.T, a, b Bus) {
 	t.Helper()
 	release := make(chan struct{})
 	slow := make(chan string, 200)
-	stop, err := b.Intake([]string{"sw.main.top.slow"}, func(m port.Message) {
+	stop, err := b.Intake([]string{"sw.main.top.slow"}, nil, func(m port.Message) {
 		<-release
 		slow <- string(m.Data)
 	})

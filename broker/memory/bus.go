@@ -213,9 +213,16 @@ func (n *Network) fail(reply string, err error) {
 	}
 }
 
-// Intake subscribes to all subjects on the ordered lane.
-func (b *Bus) Intake(subjects []string, handle func(port.Message)) (stop func(), err error) {
-	return b.take(port.LaneOrdered, subjects, "", handle)
+// Intake subscribes to all subjects on the ordered lane. What quick refuses, and everything when it is nil, is for handle.
+func (b *Bus) Intake(subjects []string, quick func(port.Message) bool, handle func(port.Message)) (stop func(), err error) {
+	if quick == nil {
+		return b.take(port.LaneOrdered, subjects, "", handle)
+	}
+	return b.take(port.LaneOrdered, subjects, "", func(m port.Message) {
+		if !quick(m) {
+			handle(m)
+		}
+	})
 }
 
 // Serve takes requests of a subject as a member of a queue group.

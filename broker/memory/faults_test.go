@@ -25,7 +25,7 @@ func newPair(t *testing.T) pair {
 	t.Helper()
 	n := memory.NewNetwork(1000)
 	p := pair{a: n.Join(), b: n.Join(), heard: new([]string)}
-	stop, err := p.b.Intake([]string{"sw.main.top.>"}, func(m port.Message) { *p.heard = append(*p.heard, string(m.Data)) })
+	stop, err := p.b.Intake([]string{"sw.main.top.>"}, nil, func(m port.Message) { *p.heard = append(*p.heard, string(m.Data)) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -226,7 +226,7 @@ func TestOverflow(t *testing.T) {
 		b.OnGap(func(reason string) { gaps <- reason })
 		release := make(chan struct{})
 		heard := 0
-		stop, err := b.Intake([]string{"x"}, func(port.Message) {
+		stop, err := b.Intake([]string{"x"}, nil, func(port.Message) {
 			<-release
 			heard++
 		})

@@ -374,7 +374,7 @@ func TestGatherDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := memory.NewNetwork(0)
 		a, b := n.Join(), n.Join()
-		stop, err := b.Intake([]string{"sw.main.nodes.ping"}, func(m port.Message) {
+		stop, err := b.Intake([]string{"sw.main.nodes.ping"}, nil, func(m port.Message) {
 			if err := b.Publish(port.Message{Subject: m.Reply, Data: []byte("pong")}); err != nil {
 				t.Error(err)
 			}

@@ -85,7 +85,7 @@ func (w *whole) start(t *testing.T, net *memory.Network, mesh bool) *real {
 		n.see(o.id)
 	}
 	w.nodes = append(w.nodes, n)
-	stop, err := n.bus.Intake([]string{w.space.Announcements(), w.space.Loads(), w.space.Nodes("beat")}, n.hear)
+	stop, err := n.bus.Intake([]string{w.space.Announcements(), w.space.Loads(), w.space.Nodes("beat")}, nil, n.hear)
 	if err != nil {
 		t.Fatal(err)
 	}

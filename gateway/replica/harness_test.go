@@ -139,7 +139,7 @@ func (c *cluster) start() *node {
 	n.bus.OnGap(n.set.Gap)
 	n.bus.SetDrop(func(m port.Message) bool { f := c.fault.Load(); return f != nil && (*f)(n, m) })
 	s := space()
-	stop, err := n.bus.Intake([]string{s.Announcements(), s.Loads(), s.Nodes("viewers"), s.Nodes("beat")}, n.hear)
+	stop, err := n.bus.Intake([]string{s.Announcements(), s.Loads(), s.Nodes("viewers"), s.Nodes("beat")}, nil, n.hear)
 	if err != nil {
 		c.t.Fatalf("Intake: %v", err)
 	}

@@ -8,9 +8,14 @@ import (
 const upperhex = "0123456789ABCDEF"
 
 // plain tells whether c stands for itself in a NATS token and in a KV key of every client library.
-func plain(c byte) bool {
-	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_'
-}
+func plain(c byte) bool { return plainBytes[c] }
+
+var plainBytes = func() (table [256]bool) {
+	for _, c := range []byte("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") {
+		table[c] = true
+	}
+	return table
+}()
 
 // EncodeToken writes any string as one NATS token: bytes outside [A-Za-z0-9_-] become =HH, the empty string becomes
 // "=". DecodeToken is its inverse.

@@ -30,6 +30,20 @@ func (s Space) Topic(t Topic) string { return s.root + ".top." + EncodePath(stri
 // Topics is the wildcard of all topics.
 func (s Space) Topics() string { return s.root + ".top.>" }
 
+// IsTopic tells whether Topics matches a subject.
+func (s Space) IsTopic(subject string) bool {
+	_, ok := s.tail(subject, ".top.")
+	return ok
+}
+
+func (s Space) tail(subject, kind string) (string, bool) {
+	below, ok := strings.CutPrefix(subject, s.root)
+	if !ok {
+		return "", false
+	}
+	return strings.CutPrefix(below, kind)
+}
+
 // ParseTopic reads the topic out of a subject that Topics matches.
 func (s Space) ParseTopic(subject string) (Topic, error) { return s.path(subject, ".top.") }
 
@@ -43,9 +57,12 @@ func (s Space) Publishes() string { return s.root + ".pub.>" }
 func (s Space) ParsePublish(subject string) (Topic, error) { return s.path(subject, ".pub.") }
 
 func (s Space) path(subject, kind string) (Topic, error) {
-	tail, ok := strings.CutPrefix(subject, s.root+kind)
+	tail, ok := s.tail(subject, kind)
 	if !ok {
 		return "", fmt.Errorf("subject %q: %w", subject, ErrSyntax)
+	}
+	if len(tail) <= MaxEncoded && simple(tail) {
+		return Topic(tail), nil // what every message goes through
 	}
 	d, err := DecodePath(tail)
 	if err != nil {
@@ -128,6 +145,9 @@ func (s Space) NodeRequests(node NodeID) string {
 
 // Nodes is where every node hears op, such as "beat" or "ping".
 func (s Space) Nodes(op string) string { return s.root + ".nodes." + EncodeToken(op) }
+
+// Origin stands as the reply subject of a node's messages of topics and says from whom they are. Nobody listens there.
+func (s Space) Origin(node NodeID) string { return s.root + ".from." + EncodeToken(string(node)) }
 
 // Event is where facts about connections and users are told to whoever listens. Lossy.
 func (s Space) Event(name string) string { return s.root + ".ev." + EncodeToken(name) }
