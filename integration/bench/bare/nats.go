@@ -3,6 +3,7 @@ package bare
 import (
 	"encoding/json"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/micro"
@@ -39,4 +40,14 @@ func ServeNATS(nc *nats.Conn, space, subject string) error {
 		return err
 	}
 	return nc.Flush()
+}
+
+// ReadNATS counts the messages of a subject and does nothing else with them. It returns when the server knows the
+// subscription.
+func ReadNATS(nc *nats.Conn, subject string) (count func() int64, err error) {
+	var n atomic.Int64
+	if _, err := nc.Subscribe(subject, func(*nats.Msg) { n.Add(1) }); err != nil {
+		return nil, err
+	}
+	return n.Load, nc.Flush()
 }

@@ -67,13 +67,50 @@ func (m second) ours(ctx context.Context, b *Bench) (Sample, error) {
 	}, nil
 }
 
+// base is the same for a program that does nothing but read: it has the client library in common with the second node.
+func (m second) base(ctx context.Context, b *Bench) (Sample, error) {
+	c, err := b.cluster(ctx, 1)
+	if err != nil {
+		return Sample{}, err
+	}
+	defer c.stop()
+	reader, _, err := b.work(ctx, worker.NATSReader, "-nats", c.url, "-subject", "sw.main.top.>")
+	if err != nil {
+		return Sample{}, err
+	}
+	defer reader.Stop()
+	if _, err := m.publish(ctx, b, c, b.Length/4, onlyHere, reader); err != nil {
+		return Sample{}, err
+	}
+	before, err := proc.FineCPU(reader.PID())
+	if err != nil {
+		return Sample{}, err
+	}
+	var start, end load.Count
+	if err := reader.Ask("count", &start); err != nil {
+		return Sample{}, err
+	}
+	if _, err := m.publish(ctx, b, c, b.Length, onlyHere, reader); err != nil {
+		return Sample{}, err
+	}
+	after, err := proc.FineCPU(reader.PID())
+	if err != nil {
+		return Sample{}, err
+	}
+	if err := reader.Ask("count", &end); err != nil {
+		return Sample{}, err
+	}
+	n := end.Frames - start.Frames
+	return Sample{Value: perUnit(after-before, n), Detail: fmt.Sprintf("%d messages", n)}, nil
+}
+
 func (m second) subscribe(ctx context.Context, b *Bench, s *server, topic string) (*proc.Process, error) {
 	args := []string{"-url", "ws://" + s.addr("HTTP") + "/ws", "-api", s.addr("API"), "-topic", topic, "-n", "1"}
 	p, _, err := b.work(ctx, worker.Subscribers, append(args, "-topics", strconv.Itoa(m.topics))...)
 	return p, err
 }
 
-// publish publishes at the first node and returns the CPU microseconds per message of both nodes and of NATS, and the
+// publish publishes at the first node and returns the CPU microseconds per message of the nodes and of NATS, and the
 // messages per second.
 func (m second) publish(
 	ctx context.Context, b *Bench, c *cluster, length time.Duration, topic string, subscribers ...asker,
@@ -103,10 +140,11 @@ func (m second) publish(
 	if err != nil {
 		return used, err
 	}
-	return [4]float64{
-		perUnit(after[0]-before[0], done.Messages), perUnit(after[1]-before[1], done.Messages), perUnit(natsAfter-nats, done.Messages),
-		float64(done.Messages) / done.Seconds,
-	}, nil
+	used[2], used[3] = perUnit(natsAfter-nats, done.Messages), float64(done.Messages)/done.Seconds
+	for i := range after {
+		used[i] = perUnit(after[i]-before[i], done.Messages)
+	}
+	return used, nil
 }
 
 // awaitCount waits until a load generator has got so much.

@@ -9,7 +9,9 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
 
+	"github.com/swindon-go/swindon/integration/bench/bare"
 	"github.com/swindon-go/swindon/integration/bench/load"
 	"github.com/swindon-go/swindon/internal/names"
 	"github.com/swindon-go/swindon/lattice"
@@ -18,6 +20,7 @@ import (
 // Roles of the measures of lattices.
 const (
 	NATSServer = "nats-server"
+	NATSReader = "nats-reader"
 	Updaters   = "updaters"
 	Relay      = "relay"
 	Attacher   = "attacher"
@@ -32,6 +35,8 @@ func (w *worker) latticeRole(role string, args []string) error {
 	switch role {
 	case NATSServer:
 		return w.natsServer(flags, args)
+	case NATSReader:
+		return w.natsReader(flags, args)
 	case Updaters:
 		u := load.Updating{}
 		flags.StringVar(&u.URL, "nats", "", "the NATS server")
@@ -118,6 +123,24 @@ func (w *worker) natsServer(flags *flag.FlagSet, args []string) error {
 		return fmt.Errorf("the NATS server does not start")
 	}
 	return w.answer(Ready{Addr: s.ClientURL()}, func() (any, error) { return struct{}{}, nil })
+}
+
+// natsReader counts the messages of a subject.
+func (w *worker) natsReader(flags *flag.FlagSet, args []string) error {
+	url, subject := flags.String("nats", "", "the NATS server"), flags.String("subject", "", "what to read")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	nc, err := nats.Connect(*url)
+	if err != nil {
+		return err
+	}
+	defer nc.Close()
+	count, err := bare.ReadNATS(nc, *subject)
+	if err != nil {
+		return err
+	}
+	return w.answer(Ready{}, func() (any, error) { return load.Count{Frames: count()}, nil })
 }
 
 // Merged is what a merge costs in CPU time, garbage collection included.
