@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"sync"
 	"time"
 
@@ -66,7 +67,7 @@ type Broker struct {
 	wg             sync.WaitGroup
 
 	mu      sync.Mutex // guards the following
-	intakes map[*intake]struct{}
+	intakes map[*intake]*link
 	closed  bool
 }
 
@@ -132,8 +133,9 @@ func (b *Broker) lane(lane port.Lane) *link {
 // The function must not block for long, or the newest messages are dropped and OnGap is called; stop must not be called
 // from within it, and drops what waits.
 //
-// Unless nil, quick gets each message first, and handle those for which it returns false. It runs on the goroutine that
-// reads from NATS, which spares a wake-up for each message: it must wait for nothing and not use the broker.
+// Unless nil, quick may take a message instead: it does so when it returns true, and is not always asked. It runs on the
+// goroutine that reads from NATS, which spares a wake-up for each message: it must be fast, wait for nothing and not use the
+// broker. The two never run at the same time.
 func (b *Broker) Intake(subjects []string, quick func(port.Message) bool, handle func(port.Message)) (stop func(), err error) {
 	return b.take(b.bus, subjects, "", newIntake(quick, handle, b.gap, b.m))
 }
@@ -145,35 +147,33 @@ func (b *Broker) Serve(subject, queue string, handle func(port.Message)) (stop f
 }
 
 func (b *Broker) take(l *link, subjects []string, queue string, in *intake) (func(), error) {
-	if err := b.register(in); err != nil {
+	if err := b.register(l, in); err != nil {
 		return nil, err
 	}
 	for _, s := range subjects {
 		if err := in.subscribe(l, s, queue); err != nil {
-			b.unregister(in)
+			b.unregister(l, in)
 			return nil, fmt.Errorf("subscribe to %q: %w", s, err)
 		}
 	}
 	l.settle()
-	return sync.OnceFunc(func() { b.unregister(in) }), nil
+	return sync.OnceFunc(func() { b.unregister(l, in) }), nil
 }
 
-func (b *Broker) register(in *intake) error {
+func (b *Broker) register(l *link, in *intake) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.closed {
 		return fmt.Errorf("broker closed: %w", port.ErrUnavailable)
 	}
-	b.intakes[in] = struct{}{}
-	if in.quick != nil {
-		b.bus.tap.add(in)
-	}
+	b.intakes[in] = l
+	l.tap.add(in)
 	in.start()
 	return nil
 }
 
-func (b *Broker) unregister(in *intake) {
-	b.bus.tap.remove(in)
+func (b *Broker) unregister(l *link, in *intake) {
+	l.tap.remove(in)
 	in.stop()
 	b.mu.Lock()
 	delete(b.intakes, in)
@@ -194,10 +194,7 @@ func (b *Broker) Close(ctx context.Context) {
 		return
 	}
 	b.closed = true
-	open := make([]*intake, 0, len(b.intakes))
-	for in := range b.intakes {
-		open = append(open, in)
-	}
+	open := maps.Clone(b.intakes)
 	b.mu.Unlock()
 
 	if b.bus.up.Load() {
@@ -205,8 +202,8 @@ func (b *Broker) Close(ctx context.Context) {
 			b.log.Warn("the last messages may not have reached nats", "err", err)
 		}
 	}
-	for _, in := range open {
-		b.unregister(in)
+	for in, l := range open {
+		b.unregister(l, in)
 	}
 	b.cancel()
 	b.wg.Wait()

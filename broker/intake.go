@@ -2,6 +2,7 @@ package broker
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -11,64 +12,56 @@ import (
 
 // Bounds of one intake.
 const (
-	intakeChan      = 8192     // messages that the client library may put down while one is handled
+	intakeChan      = 8192     // messages that the client library may put down between two reads
 	intakeBytes     = 64 << 20 // that wait in the queue
 	intakeCount     = 1 << 20  // messages that wait in it
 	messageOverhead = 256      // bytes counted for each besides its subject and body
 
-	pollTime = time.Millisecond // that the reading goroutine gives to messages at a time
+	pollTime = time.Millisecond // that the reading goroutine gives to quick at a time
 )
 
 // intake is one ordered stream of messages from any number of subjects. Channel subscriptions know no bound in bytes, and
 // separate callbacks would lose the order between subjects: hence one channel for all.
 //
-// What the channel holds is taken out by the goroutine that has put it there (poll), as long as quick accepts it and it is
-// quick: to wake another costs more than most messages. What is left goes, with everything that comes behind it, to a
-// goroutine of the intake, until that has emptied the channel. Only when the channel is half full does what is in it move to
-// a queue of our own, which has a bound in bytes.
+// The goroutine that reads from NATS puts messages down there, and takes them out again before it reads more (poll). It
+// hands them to quick itself, because to wake another goroutine costs more than most messages. What quick refuses or has
+// no time for goes, with everything that comes behind it, into a queue with two bounds for a goroutine of the intake, until
+// that has caught up.
 type intake struct {
-	quick  func(port.Message) bool // nil: the intake's goroutine does it all
+	quick  func(port.Message) bool // nil: it refuses all
 	handle func(port.Message)
 	gap    func(reason string)
 	m      *metrics
-	limit  int64 // bytes; fields so that tests can lower them
-	fill   int   // messages in the channel from which on they move to the queue
+	limit  int64 // bytes; a field so that tests can lower it
 
 	ch   chan *nats.Msg
-	wake chan struct{} // holds one token when busy has become true
 	done chan struct{}
-	end  sync.Once // closes done
+	end  sync.Once     // closes done
+	wake chan struct{} // holds one token while the queue may be non-empty
 	wg   sync.WaitGroup
 	subs []*subscription
 
-	mu   sync.Mutex // guards busy; held by poll while quick runs
-	busy bool       // what comes is for the intake's goroutine
+	polling sync.Mutex // held by poll: of two connections at a change only one reads
+	bytes   atomic.Int64
+	count   atomic.Int64
 
-	// The following belong to the intake's goroutine, or while not busy to whoever holds mu.
-	queue []*nats.Msg // what waits, before all that is in ch
-	at    int         // the first of them
-	bytes int64       // of them
-	full  bool        // dropping since the last message that was taken
+	mu    sync.Mutex // guards the following
+	queue []*nats.Msg
+	busy  bool // what comes goes into the queue: something is there, or being handled
+	full  bool // dropping since the last message that was taken
 }
 
-// newIntake makes an intake; with quick nil, nobody need call poll.
+// newIntake makes an intake; quick may be nil.
 func newIntake(quick func(port.Message) bool, handle func(port.Message), gap func(string), m *metrics) *intake {
 	return &intake{
-		quick: quick, handle: handle, gap: gap, m: m, limit: intakeBytes, fill: intakeChan / 2,
+		quick: quick, handle: handle, gap: gap, m: m, limit: intakeBytes,
 		ch:   make(chan *nats.Msg, intakeChan),
-		wake: make(chan struct{}, 1),
 		done: make(chan struct{}),
-		busy: quick == nil,
+		wake: make(chan struct{}, 1),
 	}
 }
 
-func (in *intake) start() {
-	if in.quick == nil {
-		in.wg.Go(in.deliverAll)
-		return
-	}
-	in.wg.Go(in.deliverRest)
-}
+func (in *intake) start() { in.wg.Go(in.deliver) }
 
 func (in *intake) subscribe(l *link, subject, queue string) error {
 	s := &subscription{subject: subject, queue: queue, ch: in.ch, permanent: true}
@@ -86,8 +79,8 @@ func (in *intake) stop() {
 	}
 	in.end.Do(func() { close(in.done) })
 	in.wg.Wait()
-	in.mu.Lock() // poll may be at work
-	defer in.mu.Unlock()
+	in.polling.Lock()
+	defer in.polling.Unlock()
 }
 
 func (in *intake) ended() bool {
@@ -99,144 +92,112 @@ func (in *intake) ended() bool {
 	}
 }
 
-// poll handles what the channel holds. It is called by the goroutine that reads from NATS, whenever that has put down
-// everything it had read and before it waits for more.
+// poll empties the channel. It is called by the goroutine that reads from NATS, whenever that has put down everything it
+// had read and before it waits for more.
 func (in *intake) poll() {
 	if len(in.ch) == 0 {
 		return
 	}
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	if in.busy || in.ended() {
+	in.polling.Lock()
+	defer in.polling.Unlock()
+	if in.ended() {
 		return
 	}
-	started := time.Now()
-	for len(in.ch) > 0 {
-		m := <-in.ch
-		if !in.quick(message(m)) {
-			in.put(m)
-			in.handOver()
-			return
-		}
-		if time.Since(started) > pollTime {
-			in.handOver()
-			return
-		}
+	if m := in.pollQuick(); m != nil {
+		in.put(m)
 	}
 }
 
-// handOver leaves what comes to the intake's goroutine. The caller holds mu.
-func (in *intake) handOver() {
-	in.busy = true
-	in.wake <- struct{}{}
+// pollQuick handles what quick accepts, for a while. It returns the first message that is for the queue; nil: there is none.
+func (in *intake) pollQuick() *nats.Msg {
+	quick := in.quick != nil && in.idle()
+	start := time.Now()
+	for len(in.ch) > 0 {
+		m := <-in.ch
+		if !quick || !in.quick(message(m)) {
+			return m
+		}
+		quick = time.Since(start) < pollTime
+	}
+	return nil
 }
 
-// deliverRest hands over what poll has left, each time until nothing is left.
-func (in *intake) deliverRest() {
+// idle tells whether deliver has nothing to do. It stays so as long as the caller holds polling.
+func (in *intake) idle() bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return !in.busy
+}
+
+func size(m *nats.Msg) int64 { return int64(len(m.Data)+len(m.Subject)) + messageOverhead }
+
+// put queues a message and all that are in the channel. Those beyond a bound are dropped, and it says so once per spell of
+// dropping.
+func (in *intake) put(m *nats.Msg) {
+	lost := false
+	in.mu.Lock()
+	for {
+		if n := size(m); in.bytes.Load()+n > in.limit || in.count.Load() >= intakeCount {
+			lost = lost || !in.full
+			in.full = true
+			in.m.dropped.Inc()
+		} else {
+			in.full = false
+			in.bytes.Add(n)
+			in.count.Add(1)
+			in.queue = append(in.queue, m)
+			in.busy = true
+		}
+		if len(in.ch) == 0 {
+			break
+		}
+		m = <-in.ch
+	}
+	in.mu.Unlock()
+	if lost {
+		in.gap(gapOverflow)
+	}
+	select {
+	case in.wake <- struct{}{}:
+	default:
+	}
+}
+
+// deliver hands the messages of the queue to handle.
+func (in *intake) deliver() {
+	var batch []*nats.Msg
 	for {
 		select {
 		case <-in.wake:
 		case <-in.done:
 			return
 		}
-		for m := in.next(); m != nil; m = in.next() {
-			in.hand(m)
+		for batch = in.take(batch); len(batch) > 0; batch = in.take(batch) {
+			for i, m := range batch {
+				if in.ended() {
+					return
+				}
+				in.handle(message(m))
+				in.bytes.Add(-size(m))
+				in.count.Add(-1)
+				batch[i] = nil
+			}
 		}
 	}
 }
 
-// deliverAll hands over every message.
-func (in *intake) deliverAll() {
-	for {
-		for m := in.next(); m != nil; m = in.next() {
-			in.hand(m)
-		}
-		select {
-		case m := <-in.ch:
-			in.hand(m)
-		case <-in.done:
-			return
-		}
-	}
-}
-
-func (in *intake) hand(m *nats.Msg) {
-	msg := message(m)
-	if in.quick == nil || !in.quick(msg) {
-		in.handle(msg)
-	}
-}
-
-// next takes a message without waiting. Nil: there is none, and what comes is poll's, or the intake has ended.
-func (in *intake) next() *nats.Msg {
-	if in.ended() {
-		return nil
-	}
-	n := len(in.ch)
-	if n >= in.fill {
-		in.move(n)
-	}
-	switch {
-	case in.at < len(in.queue):
-		return in.take()
-	case n > 0:
-		return <-in.ch // nobody else takes from it
-	case in.quick == nil:
-		return nil
+// take returns what is queued and gives the memory of the last batch to the queue. When there is nothing, what comes is
+// quick's again.
+func (in *intake) take(last []*nats.Msg) []*nats.Msg {
+	if cap(last) > intakeChan {
+		last = nil // a burst's big slice is not kept for ever
 	}
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	if len(in.ch) > 0 {
-		return <-in.ch
-	}
-	// Who puts down a message from now on calls poll after it, which finds that it is free to handle it.
-	in.busy = false
-	return nil
-}
-
-// take removes the first message of the queue, which has one.
-func (in *intake) take() *nats.Msg {
-	m := in.queue[in.at]
-	in.queue[in.at] = nil
-	in.at++
-	in.bytes -= size(m)
-	if in.at == len(in.queue) {
-		// A burst's big slice is not kept for ever.
-		in.queue, in.at = nil, 0
-	}
-	return m
-}
-
-func size(m *nats.Msg) int64 { return int64(len(m.Data)+len(m.Subject)) + messageOverhead }
-
-// move takes n messages out of the channel into the queue. Those beyond a bound are dropped, and it says so once per spell
-// of dropping.
-func (in *intake) move(n int) {
-	if in.at > len(in.queue)/2 {
-		left := copy(in.queue, in.queue[in.at:])
-		clear(in.queue[left:])
-		in.queue, in.at = in.queue[:left], 0
-	}
-	lost := false
-	for range n {
-		m := <-in.ch
-		if in.bytes+size(m) > in.limit || len(in.queue)-in.at >= intakeCount {
-			lost = lost || !in.full
-			in.full = true
-			in.m.dropped.Inc()
-			continue
-		}
-		in.full = false
-		in.put(m)
-	}
-	if lost {
-		in.gap(gapOverflow)
-	}
-}
-
-func (in *intake) put(m *nats.Msg) {
-	in.bytes += size(m)
-	in.queue = append(in.queue, m)
+	batch := in.queue
+	in.queue = last[:0]
+	in.busy = len(batch) > 0
+	return batch
 }
 
 // message turns the library's form into ours; nothing is copied.

@@ -49,7 +49,7 @@ type link struct {
 	replies *replies
 	answers chan *nats.Msg
 	gathers *gathers
-	tap     tap // of the ordered lane
+	tap     tap
 
 	conn       atomic.Pointer[nats.Conn] // nil before the first try
 	builds     atomic.Uint64             // connections made anew; counted before conn changes
@@ -119,8 +119,9 @@ func newLink(lane port.Lane, urls []string, target []nats.Option, b *Broker) *li
 	}, target...)
 	if lane == port.LaneOrdered {
 		// A node has served its own connections before it tells the others.
-		l.options = append(l.options, nats.NoEcho(), l.tap.option)
+		l.options = append(l.options, nats.NoEcho())
 	}
+	l.options = append(l.options, l.tap.option)
 	l.subs[&subscription{subject: l.replies.prefix + "*", ch: l.answers, link: l}] = struct{}{}
 	l.subs[&subscription{subject: l.gathers.prefix + "*", ch: l.gathers.answers, link: l}] = struct{}{}
 	return l

@@ -24,7 +24,7 @@ func Open(ctx context.Context, cfg Config, deps Deps) (*Broker, error) {
 		return nil, fmt.Errorf("broker: %w", err)
 	}
 	b := &Broker{
-		cfg: cfg, deps: deps, log: deps.Log, m: m, intakes: map[*intake]struct{}{}, lookForBuckets: make(chan struct{}, 1),
+		cfg: cfg, deps: deps, log: deps.Log, m: m, intakes: map[*intake]*link{}, lookForBuckets: make(chan struct{}, 1),
 	}
 	b.ctx, b.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	target, err := b.target()

@@ -1,10 +1,13 @@
 package broker
 
 import (
+	"context"
+	"math/rand/v2"
 	"net"
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/nats-io/nats.go"
 )
@@ -52,19 +55,42 @@ func (t *tap) option(o *nats.Options) error {
 		o.InProcessServer = tappedServer{o.InProcessServer, t}
 		return nil
 	}
-	o.CustomDialer = tappedDialer{net.Dialer{Timeout: o.Timeout}, t}
+	// The dialer is given names, so that it can divide the time among the addresses of one.
+	o.SkipHostLookup = true
+	o.CustomDialer = tappedDialer{o.Timeout, !o.NoRandomize, t}
 	return nil
 }
 
-// tappedDialer is nats.CustomDialer.
+// tappedDialer is nats.CustomDialer. It does what the library does without one.
 type tappedDialer struct {
-	net.Dialer
-	tap *tap
+	timeout time.Duration // for all addresses of a name together
+	shuffle bool
+	tap     *tap
 }
 
-// Dial is net.Dialer's.
+// Dial connects to one of the addresses of a host.
 func (d tappedDialer) Dial(network, address string) (net.Conn, error) {
-	return d.tap.conn(d.Dialer.Dial(network, address))
+	ctx, cancel := context.WithTimeout(context.Background(), d.timeout)
+	defer cancel()
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, err
+	}
+	hosts, err := net.DefaultResolver.LookupHost(ctx, host)
+	if err != nil {
+		hosts = []string{host} // the dialer may know better, or says what is wrong
+	}
+	if d.shuffle {
+		rand.Shuffle(len(hosts), func(i, j int) { hosts[i], hosts[j] = hosts[j], hosts[i] })
+	}
+	var nc net.Conn
+	for _, each := range hosts {
+		dialer := net.Dialer{Timeout: d.timeout / time.Duration(len(hosts))}
+		if nc, err = dialer.DialContext(ctx, network, net.JoinHostPort(each, port)); err == nil {
+			return tappedConn{nc, d.tap}, nil
+		}
+	}
+	return nil, err
 }
 
 // tappedServer is nats.InProcessConnProvider.
@@ -74,13 +100,12 @@ type tappedServer struct {
 }
 
 // InProcessConn connects without a socket.
-func (s tappedServer) InProcessConn() (net.Conn, error) { return s.tap.conn(s.server.InProcessConn()) }
-
-func (t *tap) conn(nc net.Conn, err error) (net.Conn, error) {
+func (s tappedServer) InProcessConn() (net.Conn, error) {
+	nc, err := s.server.InProcessConn()
 	if err != nil {
 		return nil, err
 	}
-	return tappedConn{nc, t}, nil
+	return tappedConn{nc, s.tap}, nil
 }
 
 type tappedConn struct {

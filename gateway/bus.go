@@ -33,8 +33,8 @@ type Bus interface {
 	// is nil) or ctx ends.
 	RequestMany(ctx context.Context, lane port.Lane, m port.Message, each func(port.Message) (more bool)) error
 	// Intake subscribes to all subjects for the life of the bus and hands their messages one by one, in the order of
-	// arrival, to handle, which must not block for long. Unless nil, quick gets each message first, and handle those for
-	// which it returns false; it must wait for nothing and not use the bus. stop ends it and returns when both run no more.
+	// arrival, to handle, which must not block for long. Unless nil, quick may take a message instead, by returning true; it
+	// is not always asked, must be fast, wait for nothing and not use the bus. stop ends it and returns when both run no more.
 	Intake(subjects []string, quick func(port.Message) bool, handle func(port.Message)) (stop func(), err error)
 	// Serve answers requests of a subject as a member of a queue group; each message is handed to exactly one member
 	// of the group. handle is called in turn and must not block; it answers by Publish to m.Reply.

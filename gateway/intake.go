@@ -8,28 +8,48 @@ import (
 	"github.com/swindon-go/swindon/internal/port"
 )
 
-// quick takes the messages of topics that other nodes and backends send on the ordered lane; false: it is none. It does not
-// wait for anything: outboxes take frames without blocking. All else is for intake, in the same order.
+// Bounds of what is delivered on the goroutine that reads from NATS.
+const (
+	quickSubscribers = 16
+	quickSize        = 4 << 10 // bytes of a message
+)
+
+// quick takes a message of a topic that has few subscribers here, or none, as most have; false: the message is for intake.
 func (p *Pool) quick(m port.Message) bool {
-	if !p.deps.Space.IsTopic(m.Subject) {
+	if !p.deps.Space.IsTopic(m.Subject) || len(m.Data) > quickSize {
 		return false
 	}
-	if m.Reply != p.nodes.origin { // else this node has delivered it already
-		p.deps.Metrics.fromNodes.Add(1)
-		p.hearTopic(m)
+	if p.own(m) {
+		return true
 	}
+	name, err := p.deps.Space.ParseTopic(m.Subject)
+	if err != nil {
+		return false
+	}
+	if t := p.topics.find(name, false); t != nil && (jsontext.Check(m.Data) != nil || !p.topics.pushFew(t, message(name, m.Data))) {
+		return false
+	}
+	p.deps.Metrics.fromNodes.Add(1)
+	p.deps.Metrics.pubIn.Add(1)
 	return true
 }
 
-// intake takes everything else that other nodes and backends send on the ordered lane, one message at a time. It does
-// nothing that takes long.
+// own tells whether this node has published m: then it has delivered it already.
+func (p *Pool) own(m port.Message) bool {
+	return m.Reply == p.nodes.origin || m.Header.Get(port.HeaderNode) == string(p.deps.Node)
+}
+
+// intake takes what other nodes and backends send on the ordered lane, one message at a time, in their order. It does
+// nothing that takes long: outboxes take frames without blocking.
 func (p *Pool) intake(m port.Message) {
-	if m.Header.Get(port.HeaderNode) == string(p.deps.Node) {
+	if p.own(m) {
 		return
 	}
 	p.deps.Metrics.fromNodes.Add(1)
 	kind, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(m.Subject, p.deps.Space.Root()), "."), ".")
 	switch kind {
+	case "top":
+		p.hearTopic(m)
 	case "conn":
 		p.hearConn(m)
 	case "user":

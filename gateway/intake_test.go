@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strconv"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -87,6 +89,54 @@ func TestIntake(t *testing.T) {
 		send("sw.main.nodes.beat", nodeID(3), `{"leaving":true}`)
 		if err := nd.pool.Subscribe(t.Context(), id3, "t"); !errors.Is(err, port.ErrGone) {
 			t.Errorf("node 3 has left: %v", err)
+		}
+	})
+}
+
+// TestIntakeOrder: messages that are delivered at once and those that are not stay in order.
+func TestIntakeOrder(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		network := memory.NewNetwork(0)
+		outside := network.Join()
+		d := instant{http.Header{"Content-Type": {"application/json"}}}
+		nd := startNodeWith(t, 1, newSetup(t), network, func(string) (backend.Destination, bool) {
+			return backend.Destination{HTTP: d}, true
+		})
+		c := open(t, nd.listener, "/ws", nil)
+		synctest.Wait()
+		c.next()
+		c.next()
+		id := names.ConnID{Node: nd.id}
+		if err := nd.pool.Subscribe(t.Context(), id, "t"); err != nil {
+			t.Fatal(err)
+		}
+		large := strings.Repeat("x", 5000)
+		var want []string
+		for i := range 20 {
+			text := strconv.Itoa(i)
+			if i%3 == 1 {
+				text = `"` + large + text + `"`
+			}
+			for _, m := range []port.Message{
+				{Subject: "sw.main.top.t", Data: []byte(text)},
+				{Subject: "sw.main.top.nobody", Data: []byte(text)},
+				{Subject: "sw.main.top.t", Data: []byte(`{"broken":`)},
+			} {
+				if err := outside.Publish(m); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want = append(want, `["message",{"topic":"t"},`+text+`]`)
+		}
+		synctest.Wait()
+		for i, w := range want {
+			if e := c.next(); e != w {
+				t.Fatalf("message %d: %.80q, want %.80q", i, e, w)
+			}
+		}
+		if e := c.next(); e != "" {
+			t.Errorf("one more: %.80q", e)
 		}
 	})
 }

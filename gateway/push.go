@@ -127,9 +127,14 @@ func (p *Pool) publish(t names.Topic, data []byte) error {
 // deliver queues a message for this node's subscribers. It is framed once for all of them.
 func (p *Pool) deliver(t names.Topic, data []byte) {
 	p.deps.Metrics.pubIn.Add(1)
-	p.topics.push(t, func() ws.Frame {
+	p.topics.push(t, message(t, data))
+}
+
+// message frames a message of a topic when it is needed.
+func message(t names.Topic, data []byte) func() ws.Frame {
+	return func() ws.Frame {
 		var meta [128]byte
 		parts := wire.Frame(wire.Message, wire.AppendTopicMeta(meta[:0], t), jsontext.Trim(data))
 		return ws.Text(parts[:]...)
-	})
+	}
 }

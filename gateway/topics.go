@@ -130,12 +130,29 @@ func (x *topics) push(name names.Topic, frame func() ws.Frame) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if len(t.subs) == 0 {
-		return
+	x.metrics.pubOut.Add(t.send(frame))
+}
+
+// pushFew is push for a topic with few subscribers. It neither waits nor takes long; false: nothing was done.
+func (x *topics) pushFew(t *topic, frame func() ws.Frame) bool {
+	if !t.mu.TryLock() {
+		return false
 	}
-	f := frame()
-	for i := range t.subs {
-		t.subs[i].conn.send(f)
+	defer t.mu.Unlock()
+	if len(t.subs) > quickSubscribers {
+		return false
 	}
-	x.metrics.pubOut.Add(int64(len(t.subs)))
+	x.metrics.pubOut.Add(t.send(frame))
+	return true
+}
+
+// send queues a frame and returns the number of subscribers. The caller holds mu.
+func (t *topic) send(frame func() ws.Frame) int64 {
+	if len(t.subs) > 0 {
+		f := frame()
+		for i := range t.subs {
+			t.subs[i].conn.send(f)
+		}
+	}
+	return int64(len(t.subs))
 }

@@ -149,3 +149,36 @@ func TestPushAllocations(t *testing.T) {
 		t.Errorf("a push to %d subscribers costs %v allocations, want at most 1", len(conns), got)
 	}
 }
+
+// TestPushFew: who reads from NATS delivers to few and never waits.
+func TestPushFew(t *testing.T) {
+	t.Parallel()
+	x := testTopics(t)
+	frame := func() ws.Frame { return ws.NewText([]byte("1")) }
+	var conns []*conn
+	for range quickSubscribers {
+		c := listener()
+		conns = append(conns, c)
+		x.add("t", c)
+	}
+	topic := x.find("t", false)
+	if !x.pushFew(topic, frame) {
+		t.Error("refused for few")
+	}
+	topic.mu.Lock()
+	if x.pushFew(topic, frame) {
+		t.Error("done although somebody else is at it")
+	}
+	topic.mu.Unlock()
+	conns = append(conns, listener())
+	last := x.add("t", conns[quickSubscribers])
+	if x.pushFew(topic, frame) {
+		t.Error("done for many")
+	}
+	x.remove(last)
+	for i, c := range conns {
+		if want := min(1, quickSubscribers-i); c.kept() != want {
+			t.Errorf("connection %d got %d frames, want %d", i, c.kept(), want)
+		}
+	}
+}

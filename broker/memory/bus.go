@@ -213,7 +213,7 @@ func (n *Network) fail(reply string, err error) {
 	}
 }
 
-// Intake subscribes to all subjects on the ordered lane. What quick refuses, and everything when it is nil, is for handle.
+// Intake subscribes to all subjects on the ordered lane. Unless nil, quick may take a message instead of handle.
 func (b *Bus) Intake(subjects []string, quick func(port.Message) bool, handle func(port.Message)) (stop func(), err error) {
 	if quick == nil {
 		return b.take(port.LaneOrdered, subjects, "", handle)
