@@ -136,11 +136,17 @@ func (c *cluster) add() *node {
 	c.mu.Unlock()
 	n.t = New(Deps{
 		Node: n.id, Records: n, Live: n.live, Dead: n.dead, Ask: n.ask, Local: n.localOf, Notify: n.notify,
-		Changed: n.changed, Config: func() Config { return c.cfg }, IDs: ident.New(time.Now),
+		Changed: n.changed, Config: c.config, IDs: ident.New(time.Now),
 		Log: slog.New(slog.DiscardHandler), Metrics: m, Now: n.now,
 	})
 	n.t.Start()
 	return n
+}
+
+func (c *cluster) config() Config {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.cfg
 }
 
 func (c *cluster) troubled() { c.troubles = append(c.troubles, c.now()) }

@@ -12,7 +12,7 @@ func (t *Tracker) Touch(id names.UserID) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	u := t.users[id]
-	if u != nil && (u.local || u.touch || u.rec.Keep >= t.now()+t.grace()) {
+	if u != nil && (u.local || u.touch || u.rec.keeps(t.grace(), t.now())) {
 		return
 	}
 	if t.touches >= maxTouches {
@@ -39,6 +39,41 @@ func (t *Tracker) keep(u *user) error {
 	return nil
 }
 
+// reload makes another grace count for those who are waiting already. The caller holds mu.
+func (t *Tracker) reload() {
+	now, grace := t.now(), t.grace()
+	old := t.graces.last
+	if grace == old {
+		return
+	}
+	t.graces.last = grace
+	if grace < old {
+		t.graces.loweredAt, t.graces.slack = now, max(t.graces.slack, old/2)
+	}
+	for _, u := range t.users {
+		t.schedule(u)
+	}
+}
+
+// graces is what is remembered of changes of the private grace, in milliseconds.
+type graces struct {
+	last int64
+	// loweredAt is when it became shorter. Until then data may have come as much as slack after the touch that stands
+	// for it.
+	loweredAt, slack int64
+}
+
+// purgeAt is the record's, but data that came before the grace became shorter stays for a grace, too. The caller holds
+// mu.
+func (t *Tracker) purgeAt(r *Record) (at, stamp int64, ok bool) {
+	grace := t.grace()
+	at, stamp, ok = r.purgeAt(grace)
+	if ok && r.Touched > r.Purged {
+		at = max(at, min(r.Touched+t.graces.slack, t.graces.loweredAt)+grace)
+	}
+	return at, stamp, ok
+}
+
 // purge deletes the private documents of a user who has been away for the grace. A stale record must not be the reason:
 // it is read again first.
 func (t *Tracker) purge(u *user) error {
@@ -51,7 +86,7 @@ func (t *Tracker) purge(u *user) error {
 	}
 	t.loaded(u.id, values[0])
 	t.mu.Lock()
-	at, stamp, ok := u.rec.purgeAt(t.grace())
+	at, stamp, ok := t.purgeAt(&u.rec)
 	ok = ok && at <= t.now() && !u.local
 	t.mu.Unlock()
 	if !ok {

@@ -48,6 +48,7 @@ func (t *Tracker) look() {
 	m := &t.member
 	now := t.now()
 	t.second()
+	t.reload()
 	if len(lost) > 0 {
 		m.deferred = m.deferred || now < m.calmAt
 		m.wanted = m.wanted || now >= m.calmAt

@@ -44,8 +44,8 @@ type Record struct {
 	// Seats are sorted by node.
 	Seats  []Seat
 	Notice Notice
-	// Keep is the time until which private documents stay although nobody is there.
-	Keep int64
+	// Touched is about when private data was last written while nobody was there: up to half a grace before, see touch.
+	Touched int64
 	// Purged is the stamp of the last purge of private documents, see purgeAt.
 	Purged int64
 }
@@ -109,7 +109,7 @@ func Join(a, b Record) Record {
 		a.Notice = b.Notice
 	}
 	a.Until = max(a.Until, b.Until)
-	a.Keep = max(a.Keep, b.Keep)
+	a.Touched = max(a.Touched, b.Touched)
 	a.Purged = max(a.Purged, b.Purged)
 	a.Seats = joinSeats(a.Seats, b.Seats)
 	return a

@@ -22,7 +22,7 @@ func anyRecord() *rapid.Generator[Record] {
 	return rapid.Custom(func(t *rapid.T) Record {
 		r := Record{
 			Status: Status{Version: small.Draw(t, "version"), State: State(rapid.IntRange(0, 2).Draw(t, "state"))},
-			Until:  small.Draw(t, "until"), Keep: small.Draw(t, "keep"), Purged: small.Draw(t, "purged"),
+			Until:  small.Draw(t, "until"), Touched: small.Draw(t, "touched"), Purged: small.Draw(t, "purged"),
 		}
 		for i := range 3 {
 			if rapid.Bool().Draw(t, "seat") {
@@ -128,7 +128,7 @@ func TestTextRoundTrip(t *testing.T) {
 func TestText(t *testing.T) {
 	t.Parallel()
 	r := Record{
-		Status: Status{5, Active}, Until: 9, Seats: []Seat{{nodeID(1), true, 4}, {nodeID(2), false, 3}}, Keep: 7, Purged: 6,
+		Status: Status{5, Active}, Until: 9, Seats: []Seat{{nodeID(1), true, 4}, {nodeID(2), false, 3}}, Touched: 7, Purged: 6,
 		Notice: Notice{Period: 2, State: NoticeSending, Turn: 1, Owner: nodeID(1), Lease: 8, Since: 3, ID: "x"},
 	}
 	n1, n2 := nodeID(1), nodeID(2)

@@ -65,7 +65,7 @@ func (t *Tracker) dueAt(u *user) int64 {
 		at = 0
 	}
 	if u.touched {
-		at = min(at, u.rec.Keep) // to be forgotten then
+		at = min(at, u.rec.keepUntil(t.grace())) // to be forgotten then
 	}
 	owner := t.owns(u.id)
 	if u.rec.State == Active && (owner || u.local) {
@@ -88,7 +88,7 @@ func (t *Tracker) dueAt(u *user) int64 {
 			at = min(at, n.Lease+1)
 		}
 	}
-	if end, _, ok := u.rec.purgeAt(t.grace()); ok {
+	if end, _, ok := t.purgeAt(&u.rec); ok {
 		at = min(at, end)
 	}
 	return at

@@ -53,7 +53,7 @@ func (r *Record) AppendText(dst []byte) []byte {
 		dst = append(append(append(dst, '"'), n.Owner...), `",`...)
 		dst = append(jsontext.AppendQuoted(dst, n.ID), ']')
 	}
-	dst = appendMember(dst, `,"k":`, r.Keep)
+	dst = appendMember(dst, `,"k":`, r.Touched)
 	dst = appendMember(dst, `,"g":`, r.Purged)
 	return append(dst, '}')
 }
@@ -89,7 +89,7 @@ func Parse(data []byte) (Record, error) {
 		case "n":
 			r.Notice, ok = parseNotice(v)
 		case "k":
-			r.Keep, ok = parseNumber(v)
+			r.Touched, ok = parseNumber(v)
 		case "g":
 			r.Purged, ok = parseNumber(v)
 		}

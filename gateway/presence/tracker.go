@@ -37,6 +37,7 @@ type Tracker struct {
 	// uncounted says that this Tracker is in no level of the metrics any more.
 	uncounted bool
 	member    membership
+	graces    graces
 
 	notices *notices
 	wake    chan struct{} // has a token when an entry of due has become the first, or a worker is free
@@ -95,7 +96,7 @@ func New(d Deps) *Tracker {
 		loads: make(map[names.UserID]struct{}), wake: make(chan struct{}, 1), settled: make(chan struct{}, 1),
 	}
 	t.ctx, t.cancel = context.WithCancel(context.Background())
-	t.member.calmAt = t.now() + startMillis
+	t.member.calmAt, t.graces.last = t.now()+startMillis, t.grace()
 	t.notices = newNotices(t)
 	return t
 }

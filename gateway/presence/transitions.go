@@ -201,29 +201,42 @@ func (r Record) known(now int64) (Record, bool) {
 	return r.turn(Offline, now), true
 }
 
-// touch keeps private documents for a grace from now on. It writes half as much again, so that further data within
-// half a grace needs no write.
+// touch keeps private documents for a grace from now on, whatever the grace is by then. They stay half as long again, so
+// that further data within half a grace needs no write.
 func (r Record) touch(grace, now int64) (Record, bool) {
-	if r.Keep >= now+grace {
+	if r.keeps(grace, now) {
 		return r, false
 	}
 	r, _ = r.known(now)
-	r.Keep = max(r.Keep, now+grace+grace/2)
+	r.Touched = max(r.Touched, next(r.Purged, now))
 	return r, true
+}
+
+// keeps tells whether data that comes now stays for a grace without a touch.
+func (r *Record) keeps(grace, now int64) bool {
+	return r.Touched > r.Purged && r.keepUntil(grace) >= now+grace
+}
+
+// keepUntil is the time until which private documents stay although nobody is there.
+func (r *Record) keepUntil(grace int64) int64 {
+	if r.Touched == 0 {
+		return 0
+	}
+	return r.Touched + grace + grace/2
 }
 
 // purgeAt is when private documents are due to be purged, and the stamp to note then. ok is false when somebody is
 // there or it has been done.
 func (r *Record) purgeAt(grace int64) (at, stamp int64, ok bool) {
 	left := r.left()
-	stamp = max(left, r.Keep)
+	stamp = max(left, r.Touched)
 	if stamp <= r.Purged || r.anybody() {
 		return 0, 0, false
 	}
 	if left > 0 {
 		left += grace
 	}
-	return max(left, r.Keep), stamp, true
+	return max(left, r.keepUntil(grace)), stamp, true
 }
 
 // purged notes a purge.

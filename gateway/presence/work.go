@@ -57,7 +57,7 @@ func (t *Tracker) duties(u *user) error {
 }
 
 func (t *Tracker) duty(u *user) (again bool, err error) {
-	now, grace := t.now(), t.grace()
+	now := t.now()
 	t.mu.Lock()
 	r, owner, dead, touch := u.rec, t.owns(u.id), u.dead, u.touch
 	end := max(r.Until, u.asked)
@@ -68,11 +68,11 @@ func (t *Tracker) duty(u *user) (again bool, err error) {
 	n := &r.Notice
 	notify := owner && u.task == nil && n.pending() &&
 		(n.State == NoticeDue || n.Owner == t.d.Node || n.Lease < now)
-	if u.touched && r.Keep <= now {
+	if u.touched && r.keepUntil(t.grace()) <= now {
 		u.touched = false
 	}
+	purgeAt, _, purge := t.purgeAt(&r)
 	t.mu.Unlock()
-	purgeAt, _, purge := r.purgeAt(grace)
 	switch {
 	case touch:
 		return true, t.keep(u)
