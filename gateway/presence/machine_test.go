@@ -12,6 +12,14 @@ import (
 	"github.com/swindon-go/swindon/internal/names"
 )
 
+// latePasses bounds how many ways to the store may lie between a deadline and the commit of its end, in a cluster that
+// was calm for longer than any access lasts, so that none has failed. The 200 ms besides are for rests between two works
+// and announcements on their way. A write of this user may be under way, which is two ways to its commit and one back. Then a
+// compare-and-swap takes two ways to its commit, and two more for each that it loses: against the two other nodes, each
+// with a seat to fill, to empty and a notice to claim and to end, eight in all. Each lasts as its node's slow was when it
+// began: who changes slow must call troubled.
+const latePasses = 3 + 2 + 2*8
+
 // judge looks at each change of the store: is it allowed by what the nodes have at this moment? The cluster's mu is
 // held.
 func (c *cluster) judge(u names.UserID, before, after *Record) {
@@ -32,7 +40,7 @@ func (c *cluster) judge(u names.UserID, before, after *Record) {
 		for _, n := range c.nodes {
 			slow = max(slow, n.slow)
 		}
-		if late := now - after.Until; late > 200+20*slow.Milliseconds() && c.calm(15*time.Second) {
+		if late := now - after.Until; late > 200+latePasses*slow.Milliseconds() && c.calm(15*time.Second) {
 			bad("expired %d ms late", late)
 		}
 		if c.cfg.Notices && (after.Notice.State != NoticeDue || after.Notice.Period != before.Version) {
@@ -140,6 +148,9 @@ func (c *cluster) settle() {
 			n.setCut(false)
 		}
 		c.mu.Lock()
+		if n.slow > time.Millisecond {
+			c.troubled() // what is under way lasts as long as before
+		}
 		n.slow, n.lose = time.Millisecond, 0
 		c.mu.Unlock()
 	}
