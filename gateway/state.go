@@ -14,7 +14,7 @@ func (p *Pool) newLattices() (*replica.Set, error) {
 	return replica.New(replica.Deps{
 		Node: p.deps.Node, Space: p.deps.Space, Bus: p.deps.Bus, Store: p.deps.Store, Live: p.live, Met: p.deps.Met,
 		Sink: recordSink{p}, Limits: func() lattice.Limits { return p.cfg.Load().Limits },
-		JoinRecords: presence.JoinRecords, Log: p.log, Metrics: p.deps.Metrics.Replica,
+		JoinRecords: presence.JoinRecords, RestoreRecords: presence.RestoreRecords, Log: p.log, Metrics: p.deps.Metrics.Replica,
 	}, p.cfg.Load().Replica)
 }
 
@@ -23,6 +23,9 @@ type recordSink struct{ p *Pool }
 
 // RecordHeard takes a record that another node has changed.
 func (s recordSink) RecordHeard(u names.UserID, value []byte) { s.p.presence.RecordHeard(u, value) }
+
+// RecordsLost tells that records must be written back to the store.
+func (s recordSink) RecordsLost() { s.p.presence.RecordsLost() }
 
 // newPresence connects the presence of users with the session pool.
 func (p *Pool) newPresence() *presence.Tracker {

@@ -12,8 +12,19 @@ import (
 // change makes a transition of a user's record in the store and learns what it is then. f may run several times. Where
 // the store holds less than was known, because it was lost or has forgotten the user, what was known is written back.
 func (t *Tracker) change(ctx context.Context, u *user, f func(Record) (Record, bool)) error {
+	now := t.now()
+	return t.write(ctx, u, func(stored, known Record) (Record, bool) {
+		base := revive(stored, known, now)
+		r, changed := f(base)
+		return r, changed || base.Version > stored.Version
+	})
+}
+
+// write replaces a user's record in the store by what f makes of it and of what was known, if f says so, and learns what
+// it is then. f may run several times.
+func (t *Tracker) write(ctx context.Context, u *user, f func(stored, known Record) (Record, bool)) error {
 	t.mu.Lock()
-	base := u.rec
+	known := u.rec
 	t.mu.Unlock()
 	grace := t.d.Config().PrivateGrace
 	ctx, cancel := context.WithTimeout(ctx, storeWait)
@@ -21,8 +32,8 @@ func (t *Tracker) change(ctx context.Context, u *user, f func(Record) (Record, b
 	t.d.Metrics.writes.Add(1)
 	value, err := t.d.Records.ChangeRecord(ctx, u.id, func(old []byte) ([]byte, time.Duration) {
 		stored, _ := t.parse(u.id, old)
-		r, changed := f(Join(stored, base))
-		if !changed && base.Version <= stored.Version {
+		r, changed := f(stored, known)
+		if !changed {
 			return nil, 0
 		}
 		return r.AppendText(nil), r.ttl(grace)

@@ -46,6 +46,8 @@ type cluster struct {
 	mesh bool
 	// troubles are the times at which something broke.
 	troubles []time.Duration
+	// forgotten are the times at which the store was lost. From then on judge has nothing to compare with.
+	forgotten []time.Duration
 	// wishes are the deadlines that clients have asked for.
 	wishes map[names.UserID]map[int64]bool
 }

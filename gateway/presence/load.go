@@ -102,5 +102,8 @@ func (t *Tracker) loaded(id names.UserID, value []byte) {
 		t.schedule(u)
 	case !u.known:
 		t.learn(u, Record{})
+	case u.rec.matters():
+		u.lost = true
+		t.schedule(u)
 	}
 }

@@ -1,6 +1,7 @@
 package presence
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"testing"
@@ -134,6 +135,18 @@ func (c *cluster) do(a action) {
 		n.slow = d / 20
 		c.troubled()
 		c.mu.Unlock()
+	case "ask":
+		_, _ = n.t.Statuses(context.Background(), []names.UserID{u})
+	case "forget":
+		c.forget()
+		for i, o := range alive {
+			time.AfterFunc(time.Duration(i)*time.Second+d/4, func() {
+				c.mu.Lock()
+				c.troubled()
+				c.mu.Unlock()
+				o.t.RecordsLost()
+			})
+		}
 	case "stop":
 		if len(alive) > 1 {
 			n.stop()
@@ -191,7 +204,7 @@ func (c *cluster) final(strict bool) {
 			c.t.Errorf("%s is %v, want %v", u, got, want)
 		}
 		c.mu.Lock()
-		if want == Offline && texts[0] != "" && texts[0] != unknown && len(c.purges[u]) == 0 {
+		if want == Offline && texts[0] != "" && texts[0] != unknown && len(c.wishes[u]) > 0 && len(c.purges[u]) == 0 {
 			c.t.Errorf("%s: never purged", u)
 		}
 		c.mu.Unlock()

@@ -162,8 +162,13 @@ func (c *cluster) note(n *node, u names.UserID, value, old []byte) {
 		if r.State != o.State && r.Version <= o.Version || r.Version < o.Version {
 			c.t.Errorf("%s: version %d after %d", u, r.Version, o.Version)
 		}
-		if !c.mesh && !c.skewed {
+		if !c.mesh && !c.skewed && len(c.forgotten) == 0 {
 			c.judge(u, &o, &r)
+		}
+	}
+	if h := c.history[u]; len(c.forgotten) > 0 && len(h) > 0 {
+		if n := &h[len(h)-1].rec.Notice; n.pending() && r.Notice.Period > n.Period {
+			m.replaced = n.ID // the store has lost it, not the nodes
 		}
 	}
 	c.history[u] = append(c.history[u], m)

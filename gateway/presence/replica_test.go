@@ -56,6 +56,7 @@ func (w *whole) start(t *testing.T, net *memory.Network, mesh bool) *real {
 	d := replica.Deps{
 		Node: n.id, Space: w.space, Bus: n.bus, Live: n.live, Sink: n, Log: slog.New(slog.DiscardHandler),
 		Metrics: &replica.Metrics{}, Limits: lattice.DefaultLimits, JoinRecords: presence.JoinRecords,
+		RestoreRecords: presence.RestoreRecords,
 	}
 	if !mesh {
 		d.Store = n.bus.Store("main")
@@ -101,6 +102,7 @@ func (w *whole) start(t *testing.T, net *memory.Network, mesh bool) *real {
 }
 
 func (n *real) RecordHeard(u names.UserID, value []byte) { n.t.RecordHeard(u, value) }
+func (n *real) RecordsLost()                             { n.t.RecordsLost() }
 
 func (n *real) hear(m port.Message) {
 	from := names.NodeID(m.Header.Get(port.HeaderNode))

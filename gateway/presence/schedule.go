@@ -61,7 +61,7 @@ func (t *Tracker) schedule(u *user) {
 // dueAt is when something is to be done for a user. The caller holds mu.
 func (t *Tracker) dueAt(u *user) int64 {
 	at := never
-	if (u.dirty && !u.syncing) || u.touch {
+	if (u.dirty && !u.syncing) || u.touch || u.lost {
 		at = 0
 	}
 	if u.touched {

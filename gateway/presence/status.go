@@ -30,6 +30,9 @@ func (t *Tracker) consider(id names.UserID, r Record, dead []names.NodeID) {
 	u := t.users[id]
 	if u == nil {
 		if !t.concerns(id, &r, dead) {
+			if t.owns(id) {
+				t.suspect(&r) // what was written back may name nodes that have died meanwhile
+			}
 			return
 		}
 		u = t.get(id)
@@ -51,6 +54,11 @@ func (t *Tracker) concerns(id names.UserID, r *Record, dead []names.NodeID) bool
 
 // learn joins what was heard of a record. The caller holds mu, and calls tell without it.
 func (t *Tracker) learn(u *user, r Record) {
+	if r.forgets(&u.rec) {
+		u.lost = true
+		t.schedule(u)
+		return
+	}
 	u.rec, u.known = Join(u.rec, r), true
 	if !u.dirty && !u.syncing && t.mismatched(u) {
 		u.dirty = true

@@ -54,8 +54,10 @@ func (t *Tracker) hear(id names.UserID, r Record) Status {
 		return r.Status
 	}
 	if r.Version > 0 {
-		u.rec = Join(u.rec, r)
-		t.watch(u, true)
+		if !r.forgets(&u.rec) {
+			u.rec = Join(u.rec, r)
+			t.watch(u, true)
+		}
 		t.learn(u, r)
 	}
 	return u.rec.Status

@@ -83,6 +83,7 @@ type user struct {
 	base, queued   bool
 	// touch says that Keep must be moved on; touched that it was for this node.
 	touch, touched bool
+	lost           bool  // the record must be written back
 	busy           bool  // the work that was due is being done
 	counted        State // in the metrics, when tallied
 	tallied        bool

@@ -59,7 +59,7 @@ func (t *Tracker) duties(u *user) error {
 func (t *Tracker) duty(u *user) (again bool, err error) {
 	now := t.now()
 	t.mu.Lock()
-	r, owner, dead, touch := u.rec, t.owns(u.id), u.dead, u.touch
+	r, owner, dead, touch, lost := u.rec, t.owns(u.id), u.dead, u.touch, u.lost
 	end := max(r.Until, u.asked)
 	if !owner {
 		end += fallbackMillis
@@ -74,6 +74,8 @@ func (t *Tracker) duty(u *user) (again bool, err error) {
 	purgeAt, _, purge := t.purgeAt(&r)
 	t.mu.Unlock()
 	switch {
+	case lost:
+		return true, t.restore(u)
 	case touch:
 		return true, t.keep(u)
 	case expired:

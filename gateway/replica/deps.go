@@ -51,6 +51,9 @@ type Sink interface {
 	// RecordHeard is told that another node, or a catch-up, changed a user's record; value is nil when it is gone. It
 	// is called one at a time and must not block.
 	RecordHeard(u names.UserID, value []byte)
+	// RecordsLost is told that the store was emptied or restored, so that records must be written back. The Set does so with
+	// those that it wrote last, which their reader may have forgotten. It must not block.
+	RecordsLost()
 }
 
 // Deps is what a Set needs.
@@ -71,9 +74,11 @@ type Deps struct {
 	Limits  func() lattice.Limits
 	Log     *slog.Logger
 	Metrics *Metrics
-	// JoinRecords joins two values of one user's record: in a mesh, and when records are written back after the store
-	// was lost. It must be commutative, associative and idempotent.
+	// JoinRecords joins two values of one user's record in a mesh. It must be commutative, associative and idempotent.
 	JoinRecords func(a, b []byte) []byte
+	// RestoreRecords is what is written back after the store was lost, of what it has by then and of what was known; nil:
+	// nothing is. It must not change a value that it has made.
+	RestoreRecords func(stored, known []byte) []byte
 	// Now is the clock for ends of keys; nil means time.Now.
 	Now func() time.Time
 }
@@ -89,6 +94,11 @@ type Change struct {
 	Namespace names.Namespace
 	// Data is a JSON object {key: {variable: value}}. It must not be changed.
 	Data []byte
+	// Anew are the keys that have become visible, or began a new life, by this change: what was told of them before must not
+	// be joined with it.
+	Anew []names.Key
+	// Whole says that Data is all that the user sees, and no growth.
+	Whole bool
 	// Memo is the watchers' to keep the frame that they made of it: the same Change goes to all watchers who see the
 	// same. It is guarded by the lock under which Changed is called.
 	Memo any

@@ -272,6 +272,13 @@ func TestStoreLost(t *testing.T) {
 				if r, err := late.set.LoadRecords(t.Context(), []names.UserID{"ann"}); err != nil || string(r[0]) != "1" {
 					t.Errorf("record: %s, %v", r, err)
 				}
+				for _, n := range []*node{a, b} {
+					n.mu.Lock()
+					if n.lost != 1 {
+						t.Errorf("told %d times", n.lost)
+					}
+					n.mu.Unlock()
+				}
 				// Sequences go on from the new ones.
 				b.update(`{"shared":{"q:1":{"n_counter":50}}}`)
 				ann.take()

@@ -74,6 +74,9 @@ func newSized(t fataler, mesh bool, n int, maxPayload int64) *cluster {
 	return c
 }
 
+// latest is the greater of two records.
+func latest(a, b []byte) []byte { return slices.MaxFunc([][]byte{a, b}, slices.Compare) }
+
 // node is one Set with its bus and a live table.
 type node struct {
 	c    *cluster
@@ -87,12 +90,19 @@ type node struct {
 	mu      sync.Mutex // guards the following
 	heard   map[names.NodeID]time.Time
 	records []string
+	lost    int
 }
 
 func (n *node) RecordHeard(u names.UserID, value []byte) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.records = append(n.records, fmt.Sprintf("%s=%s", u, value))
+}
+
+func (n *node) RecordsLost() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.lost++
 }
 
 func (n *node) allRecords() []string {
@@ -127,7 +137,7 @@ func (c *cluster) start() *node {
 		Node: n.id, Space: space(), Bus: n.bus, Live: n.live, Sink: n, Log: slog.New(slog.DiscardHandler), Metrics: n.m,
 		Limits:      func() lattice.Limits { return c.limits },
 		Met:         func() bool { return !c.unmet.Load() },
-		JoinRecords: func(a, b []byte) []byte { return slices.MaxFunc([][]byte{a, b}, slices.Compare) },
+		JoinRecords: latest, RestoreRecords: latest,
 	}
 	if !c.mesh {
 		d.Store = n.bus.Store("main")

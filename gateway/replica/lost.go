@@ -35,10 +35,13 @@ func (s *Set) lost(end uint64, now time.Time) {
 		}
 		n.mu.Unlock()
 	}
-	count += s.own.writeBack(s.dirty, s.deps.JoinRecords)
+	count += s.own.writeBack(s.dirty, s.deps.RestoreRecords)
 	s.log.Warn("The store was emptied or restored: this node writes back what it has",
 		"sequence", end, "known", low, "documents", count)
 	poke(s.dirty.wake)
+	if s.deps.Sink != nil {
+		s.deps.Sink.RecordsLost()
+	}
 }
 
 // forgetVersion says that revisions begin again, and that the copy may have more than the store.

@@ -145,8 +145,8 @@ func (o *ownRecords) overwritten(u names.UserID) {
 }
 
 // writeBack hands all records over to be committed again, joined with what the store may have by then.
-func (o *ownRecords) writeBack(d *dirty, join func(a, b []byte) []byte) (count int) {
-	if join == nil {
+func (o *ownRecords) writeBack(d *dirty, restore func(stored, known []byte) []byte) (count int) {
+	if restore == nil {
 		return 0
 	}
 	o.mu.Lock()
@@ -157,7 +157,7 @@ func (o *ownRecords) writeBack(d *dirty, join func(a, b []byte) []byte) (count i
 			if old == nil {
 				return value, 0
 			}
-			if both := join(old, value); !bytes.Equal(both, old) {
+			if both := restore(old, value); !bytes.Equal(both, old) {
 				return both, 0
 			}
 			return nil, 0
