@@ -13,7 +13,7 @@ import (
 func TestPresenceUnderPartition(t *testing.T) {
 	t.Parallel()
 	pool := "    new-connection-idle-timeout: 16s\n    client-min-idle-timeout: 1s\n"
-	overModes(t, []testkit.Mode{testkit.Mesh, testkit.Single}, testkit.ClusterOptions{Pool: pool}, func(t *testing.T, c *testkit.Cluster) {
+	overModes(t, several, testkit.ClusterOptions{Pool: pool}, func(t *testing.T, c *testkit.Cluster) {
 		cut, stay := c.Nodes[0], c.Nodes[1]
 		w := c.Visit(stay, "watcher")
 		watch(stay, w, "ann", "moved", "lost")
