@@ -113,8 +113,9 @@ func TestReconnectStorm(t *testing.T) {
 	if wrong > 0 {
 		t.Errorf("%d of %d snapshots are wrong", wrong, count)
 	}
-	// A record read, written and announced, a document read, shared keys read in one go; some of it again for lost races.
-	if per := (after.in - before.in) / float64(count); per > 20 {
+	// Four for each client: the record read, written and announced, the private document read. Shared keys are read for many at once
+	// and beats come by the second: together a tenth of a message. One more for each client would be new work.
+	if per := (after.in - before.in) / float64(count); per > 5 {
 		t.Errorf("NATS got %.1f messages for each client", per)
 	}
 	if math.Abs(after.subscriptions-before.subscriptions) > 20 {
