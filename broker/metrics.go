@@ -43,6 +43,9 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 			Name: "swindon_nats_flushes_total", Help: "Round trips to flush the ordered lane.",
 		}),
 	}
+	for _, reason := range []string{gapOverflow, gapReconnect} {
+		m.gaps.WithLabelValues(reason) // a zero shows that nothing was lost
+	}
 	m.all = []prometheus.Collector{m.up, m.disconnects, m.rebuilds, m.errors, m.gaps, m.dropped, m.flushes, m.gathersCut}
 	if reg == nil {
 		return m, nil

@@ -91,26 +91,70 @@ func (b *Bench) ask(ctx context.Context, answer any, role string, args ...string
 	return p.Ask("run", answer)
 }
 
-// metric reads one value without labels from the metrics of a node.
+// metric reads one metric of a node: the sum of its series.
 func (s *server) metric(ctx context.Context, name string) (float64, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.addr("ADMIN")+"/metrics", nil)
+	text, err := s.metrics(ctx)
 	if err != nil {
 		return 0, err
+	}
+	return total(text, name)
+}
+
+// metrics reads all metrics of a node.
+func (s *server) metrics(ctx context.Context) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.addr("ADMIN")+"/metrics", nil)
+	if err != nil {
+		return nil, err
 	}
 	resp, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(req)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	defer func() { _ = resp.Body.Close() }()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return 0, err
-	}
-	found := regexp.MustCompile(`(?m)^` + name + ` (\S+)`).FindSubmatch(text)
+	return io.ReadAll(resp.Body)
+}
+
+// total adds up the series of a metric in the text of all; there must be one at least.
+func total(text []byte, name string) (sum float64, err error) {
+	found := regexp.MustCompile(`(?m)^`+name+`(?:\{[^}]*\})? (\S+)`).FindAllSubmatch(text, -1)
 	if found == nil {
 		return 0, fmt.Errorf("no metric %s", name)
 	}
-	return strconv.ParseFloat(string(found[1]), 64)
+	for _, series := range found {
+		value, err := strconv.ParseFloat(string(series[1]), 64)
+		if err != nil {
+			return 0, fmt.Errorf("metric %s: %w", name, err)
+		}
+		sum += value
+	}
+	return sum, nil
+}
+
+// losses is how often a node has missed messages of others, or may have.
+type losses struct{ gaps, dropped float64 }
+
+func (s *server) losses(ctx context.Context) (losses, error) {
+	text, err := s.metrics(ctx)
+	if err != nil {
+		return losses{}, err
+	}
+	return lossesIn(text)
+}
+
+func lossesIn(text []byte) (l losses, err error) {
+	if l.gaps, err = total(text, "swindon_nats_gaps_total"); err != nil {
+		return l, err
+	}
+	l.dropped, err = total(text, "swindon_nats_dropped_total")
+	return l, err
+}
+
+// since fails when messages were lost after an earlier reading: work that a node did not do must not count as cheap.
+func (l losses) since(before losses) error {
+	if l.gaps > before.gaps || l.dropped > before.dropped {
+		return fmt.Errorf("the measured node lost messages: %v gaps and %v dropped before, %v and %v now", before.gaps, before.dropped, l.gaps, l.dropped)
+	}
+	return nil
 }
 
 // perUnit is CPU time in microseconds by a count.

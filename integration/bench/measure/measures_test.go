@@ -34,3 +34,31 @@ func TestMeasuresAreComplete(t *testing.T) {
 		seen[m.Name] = true
 	}
 }
+
+// Messages that the measured node lost end the measure, whatever the reason was.
+func TestLosses(t *testing.T) {
+	t.Parallel()
+	text := func(overflow, reconnect, dropped string) []byte {
+		return []byte("# TYPE swindon_nats_gaps_total counter\n" + `swindon_nats_gaps_total{reason="overflow"} ` + overflow + "\n" +
+			`swindon_nats_gaps_total{reason="reconnect"} ` + reconnect + "\nswindon_nats_dropped_total " + dropped + "\nswindon_nats_dropped_totals 99\n")
+	}
+	before, err := lossesIn(text("1", "2", "3e1"))
+	if err != nil || before != (losses{gaps: 3, dropped: 30}) {
+		t.Fatalf("read %+v, %v", before, err)
+	}
+	for _, test := range []struct {
+		overflow, reconnect, dropped string
+		bad                          bool
+	}{{"1", "2", "30", false}, {"2", "2", "30", true}, {"1", "3", "30", true}, {"1", "2", "31", true}} {
+		after, err := lossesIn(text(test.overflow, test.reconnect, test.dropped))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := after.since(before); (err != nil) != test.bad {
+			t.Errorf("%+v: %v", test, err)
+		}
+	}
+	if _, err := lossesIn([]byte("swindon_nats_dropped_total 0\n")); err == nil {
+		t.Error("a metric that is not there counts as none lost")
+	}
+}

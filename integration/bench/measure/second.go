@@ -44,6 +44,10 @@ func (m second) ours(ctx context.Context, b *Bench) (Sample, error) {
 	if _, err := m.publish(ctx, b, c, b.Length/4, everywhere, here, there); err != nil {
 		return Sample{}, err
 	}
+	before, err := c.nodes[1].losses(ctx)
+	if err != nil {
+		return Sample{}, err
+	}
 	var both, vain [4]float64
 	const turns = 4
 	for range turns {
@@ -59,6 +63,13 @@ func (m second) ours(ctx context.Context, b *Bench) (Sample, error) {
 			both[i] += x[i] / turns
 			vain[i] += y[i] / turns
 		}
+	}
+	after, err := c.nodes[1].losses(ctx)
+	if err == nil {
+		err = after.since(before)
+	}
+	if err != nil {
+		return Sample{}, err
 	}
 	return Sample{
 		Value: vain[1],
