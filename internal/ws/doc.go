@@ -31,6 +31,10 @@
 // outbox is empty. Only then is a client slow: the bounds count what the network has refused. When a sender is merely
 // faster than the flushers and the outbox is full, it writes itself.
 //
+// Who has something to tell that can be summed up sends it with Offer. When the outbox is more than half full that is
+// refused, and the sender makes a Draft (draft.go) of it: a frame that stands in the outbox once, may still be changed by
+// Amend, and is made by the writer. The frames of others are shared and never changed.
+//
 // The flushers are what fan-out costs, so the variants were measured (BenchmarkFanout: processor time of the server for
 // each delivery of 128 bytes, 64 publishers over HTTP, two processors; a bare program with a writer goroutine for each
 // connection beside it):
@@ -53,7 +57,7 @@
 //
 // # Locks
 //
-// Conn.mu, then the queue's, the clock's or the life's lock, which are innermost. No callback and no I/O happens under
-// any of them. Callers may hold their own locks while they Send; when the outbox is full, Send may then write once
+// Conn.mu, then the queue's, the clock's or the life's lock, which are innermost. No I/O happens under any of them, and
+// no callback but those of drafts, which compute and take no lock. Callers may hold their own locks while they Send; when the outbox is full, Send may then write once
 // without waiting.
 package ws

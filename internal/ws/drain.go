@@ -31,6 +31,7 @@ func (c *Conn) drain(b *batch, i, skip int) {
 		b, i, skip = c.out.take(), 0, 0
 		c.out.writing = true // until wrote
 		c.mu.Unlock()
+		c.settle(b)
 	}
 	c.wrote(0, 0)
 }

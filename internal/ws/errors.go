@@ -26,6 +26,8 @@ var (
 	ErrClosed = errors.New("websocket is closed")
 	// ErrSlow says that the outbox has just gone over its bounds. The connection closes itself with 4013.
 	ErrSlow = errors.New("websocket client is too slow")
+	// ErrCrowded says that the outbox is more than half full, so that an offered frame was not queued.
+	ErrCrowded = errors.New("websocket outbox is more than half full")
 	// ErrLeft is the cause of a connection's context when the client has gone away without a Close frame.
 	ErrLeft = errors.New("websocket client has left")
 	// ErrTooEarly is the cause when a client sent more than EarlyBytes before it was answered (decision D6).

@@ -52,6 +52,7 @@ const yieldAfter = 32
 
 // write writes a batch that the caller has taken from a connection's outbox, and gives up the right to write.
 func (f *flusher) write(c *Conn, b *batch) {
+	c.settle(b)
 	if c.raw == nil {
 		c.startDrain(b, 0, 0, load{})
 		return

@@ -88,6 +88,7 @@ func (g *Group) putWriteBuffer(b *writeBuffer) { g.writeBuffers.Put(b) }
 // batch is the list of frames that wait in one outbox. Only outboxes with frames in them have one.
 type batch struct {
 	frames []Frame
+	drafts []*Draft // those of the frames that are not made yet
 }
 
 // keptFrames bounds the capacity of the lists that are kept for reuse.
@@ -106,5 +107,6 @@ func (g *Group) putBatch(b *batch) {
 	}
 	clear(b.frames)
 	b.frames = b.frames[:0]
+	b.forgetDrafts()
 	g.batches.Put(b)
 }

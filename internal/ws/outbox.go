@@ -25,10 +25,9 @@ func (l *load) add(bytes, frames int) {
 // settled tells whether everything has been written.
 func (o *outbox) settled() bool { return o.waiting == nil && !o.writing }
 
-// over tells whether n more bytes in a frame go over the bounds. What is being written counts only when the network has
-// refused it: otherwise a burst of frames would look like a slow client. A single frame may be larger than the bound;
-// the 101 before it counts for nothing.
-func (o *outbox) over(n int, opts *Options) bool {
+// counted is what the bounds are held against. What is being written counts only when the network has refused it:
+// otherwise a burst of frames would look like a slow client. The 101 counts for nothing.
+func (o *outbox) counted() load {
 	l := o.wait
 	if o.stalled {
 		l.add(o.flight.bytes, o.flight.frames)
@@ -36,7 +35,14 @@ func (o *outbox) over(n int, opts *Options) bool {
 	if o.held {
 		l.frames--
 	}
-	return l.frames >= opts.MaxOutFrames || l.frames > 0 && l.bytes+n > opts.MaxOutBytes
+	return l
+}
+
+// over tells whether more bytes and frames go over the bounds. A single frame may be larger than the bound.
+func (o *outbox) over(bytes, frames int, opts *Options) bool {
+	l := o.counted()
+	l.add(bytes, frames)
+	return l.frames > opts.MaxOutFrames || l.frames > 1 && l.bytes > opts.MaxOutBytes
 }
 
 // add appends a frame whatever the bounds.
@@ -48,9 +54,12 @@ func (o *outbox) add(g *Group, f Frame) {
 	o.wait.add(len(f.wire), 1)
 }
 
-// take gives everything that waits to the writer, nil when there is nothing.
+// take gives everything that waits to the writer, who must settle it; nil when there is nothing.
 func (o *outbox) take() *batch {
 	b := o.waiting
+	if b != nil {
+		b.freeze()
+	}
 	o.waiting = nil
 	o.flight.add(o.wait.bytes, o.wait.frames)
 	o.wait = load{}
@@ -58,7 +67,7 @@ func (o *outbox) take() *batch {
 	return b
 }
 
-// drop forgets what waits, but for the first keep frames.
+// drop forgets what waits, but for the first keep frames, which are no drafts.
 func (o *outbox) drop(g *Group, keep int) {
 	b := o.waiting
 	if b == nil {
@@ -67,6 +76,11 @@ func (o *outbox) drop(g *Group, keep int) {
 	for _, f := range b.frames[keep:] {
 		o.wait.add(-len(f.wire), -1)
 	}
+	for _, d := range b.drafts {
+		o.wait.add(-d.size, 0)
+	}
+	b.freeze()
+	b.forgetDrafts()
 	clear(b.frames[keep:])
 	b.frames = b.frames[:keep]
 	if keep == 0 {
@@ -95,30 +109,49 @@ func (c *Conn) Send(f Frame) error {
 		return nil
 	}
 	c.mu.Lock()
-	if c.state == stateOpen && c.out.over(len(f.wire), c.opts) && !c.makeRoom(len(f.wire)) {
-		c.opts.Counters.SlowCloses.Add(1)
-		keep := 0
-		if c.out.held && c.upgraded {
-			keep = 1 // the 101: without it the Close would make no sense
-		}
-		c.out.drop(c.group, keep)
-		c.closeLocked(&CloseError{Code: CodeSlow, Reason: "slow client"})
-		return ErrSlow
-	}
-	if c.state != stateOpen {
-		c.mu.Unlock()
-		return ErrClosed
+	return c.send(f)
+}
+
+// send is Send. The caller holds mu, which is released.
+func (c *Conn) send(f Frame) error {
+	if err := c.admit(len(f.wire)); err != nil {
+		return err
 	}
 	c.out.add(c.group, f)
 	c.kickFlush()
 	return nil
 }
 
+// admit sees to it that there is room for a frame of n bytes. The caller holds mu, which is released when there is an
+// error.
+func (c *Conn) admit(n int) error {
+	if c.state == stateOpen && c.out.over(n, 1, c.opts) && !c.makeRoom(n, 1) {
+		c.closeSlow()
+		return ErrSlow
+	}
+	if c.state != stateOpen {
+		c.mu.Unlock()
+		return ErrClosed
+	}
+	return nil
+}
+
+// closeSlow drops what waits and closes with 4013. The caller holds mu, which is released.
+func (c *Conn) closeSlow() {
+	c.opts.Counters.SlowCloses.Add(1)
+	keep := 0
+	if c.out.held && c.upgraded {
+		keep = 1 // the 101: without it the Close would make no sense
+	}
+	c.out.drop(c.group, keep)
+	c.closeLocked(&CloseError{Code: CodeSlow, Reason: "slow client"})
+}
+
 // makeRoom is called when the outbox is full. Unless the network has refused what was written, that only tells that the
 // sender is faster than the flushers: then the sender does their work. It returns false when the client is slow. The
 // caller holds mu, which is released meanwhile; the state may have changed afterwards.
-func (c *Conn) makeRoom(n int) bool {
-	for c.state == stateOpen && c.out.over(n, c.opts) {
+func (c *Conn) makeRoom(bytes, frames int) bool {
+	for c.state == stateOpen && c.out.over(bytes, frames, c.opts) {
 		switch {
 		case c.out.stalled || c.out.held:
 			return false
