@@ -20,6 +20,15 @@ func (s *State) AppendVars(dst []byte) []byte {
 	return append(dst, '}')
 }
 
+// VarsLen is the length of what AppendVars appends.
+func (s *State) VarsLen() int {
+	n := len("{}") + max(0, len(s.vars)-1)
+	for i := range s.vars {
+		n += len(s.vars[i].name.Value()) + len(`"":`) + s.vars[i].value.length()
+	}
+	return n
+}
+
 func (v *variable) append(dst []byte) []byte {
 	dst = append(dst, '"')
 	dst = append(dst, v.name.Value()...)

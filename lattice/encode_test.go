@@ -4,6 +4,7 @@ import (
 	"math"
 	"strconv"
 	"testing"
+	"unique"
 
 	"pgregory.net/rapid"
 
@@ -140,3 +141,15 @@ func TestDigestIsFixed(t *testing.T) {
 }
 
 const digestOfExample = 0x63fe0503ed100898
+
+func TestVarsLen(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		s := genState(alike).Draw(t, "state")
+		s.vars = append(s.vars, variable{value: newRegister(rapid.Float64().Draw(t, "version"), "1")}, variable{value: newCounter(rapid.Uint64().Draw(t, "counter"))})
+		s.vars[len(s.vars)-2].name, s.vars[len(s.vars)-1].name = unique.Make("x_register"), unique.Make("x_counter")
+		if text := s.AppendVars(nil); s.VarsLen() != len(text) {
+			t.Fatalf("%s: VarsLen = %d, want %d", text, s.VarsLen(), len(text))
+		}
+	})
+}

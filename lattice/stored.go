@@ -12,7 +12,7 @@ func ParseState(data []byte) (State, error) {
 	return p.state(jsontext.Trim(data))
 }
 
-// ParseKeys reads what Keys.AppendStored writes, as ParseState does.
+// ParseKeys reads what Keys.AppendStored writes, or what clients see, as ParseState does.
 func ParseKeys(data []byte) (Keys, error) {
 	if err := jsontext.Check(data); err != nil {
 		return Keys{}, malformed("%v", err)

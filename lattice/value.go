@@ -120,6 +120,19 @@ func (v Value) Append(dst []byte) []byte {
 	}
 }
 
+// length is that of what Append appends.
+func (v Value) length() int {
+	var buf [32]byte
+	switch v.Kind() {
+	case Set:
+		return v.ref.size
+	case Register:
+		return len("[,]") + len(appendVersion(buf[:0], v.version())) + v.ref.size
+	default:
+		return len(appendUint(buf[:0], v.num))
+	}
+}
+
 // join returns the join of two values of one kind, and whether it is more than v. It allocates only for a set that
 // grew.
 func (v Value) join(other Value) (Value, bool) {
