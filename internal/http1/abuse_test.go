@@ -19,7 +19,7 @@ func TestHeadInManyPieces(t *testing.T) {
 	t.Parallel()
 	r := start(t, true, limits, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintf(w, "%T", w) })
 	head := "GET / HTTP/1.1\r\nHost: h\r\n" + strings.Repeat("a:\r\n", 100) + "\r\n"
-	for size, want := range map[int]string{len(head)/3 + 1: "*http1.response", 2: "*http.response"} {
+	for size, want := range map[int]string{len(head)/3 + 1: "*http1.writer", 2: "*http.response"} {
 		c := r.dial(t)
 		for rest := head; rest != ""; rest = rest[min(size, len(rest)):] {
 			_, _ = io.WriteString(c, rest[:min(size, len(rest))])

@@ -127,21 +127,31 @@ func (c *conn) request(q *request) *http.Request {
 	return r
 }
 
-// handle serves one request. It returns false when the connection is to be closed, or has been taken over.
+// handle serves one request. It returns false when the connection is to be closed, or has been taken over. It is to be
+// closed, too, when a goroutine that the handler has left behind is writing to it: nobody waits for that one, and its
+// response and memory are not used again.
 func (c *conn) handle(q *request, r *http.Request) (keep bool) {
 	w := &c.res
 	w.reset(c, q, r)
+	q.writer.w = w
+	returned, ours := false, false
 	defer func() {
 		if v := recover(); v != nil {
 			keep = false
 			c.s.panicked(c.lc, v)
 		}
 		q.end()
-		w.free()
+		if !returned {
+			ours = q.writer.detach()
+		}
+		if ours {
+			w.free()
+		}
 	}()
-	c.s.full.Handler.ServeHTTP(w, r)
+	c.s.full.Handler.ServeHTTP(&q.writer, r)
 	q.end() // before the client can see the end of the response
-	if w.hijacked {
+	returned, ours = true, q.writer.detach()
+	if !ours || w.hijacked {
 		return false
 	}
 	w.finish()

@@ -21,6 +21,8 @@ type requestContext struct {
 	watched bool
 	// over: no watch may begin any more.
 	over bool
+	// after holds what AfterFunc has been given.
+	after map[*func()]struct{}
 }
 
 // Done returns the channel that is closed when the context is done.
@@ -48,12 +50,41 @@ func (c *requestContext) Err() error {
 	return c.err
 }
 
+// AfterFunc arranges that f is called in a goroutine of its own when the context is done. Stop prevents that, and tells
+// whether it has. Package context looks for this method, and needs no goroutine that waits for each context made from
+// this one then. As Done, which it calls, it begins the watch.
+func (c *requestContext) AfterFunc(f func()) (stop func() bool) {
+	c.Done()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err != nil {
+		go f()
+		return func() bool { return false }
+	}
+	if c.after == nil {
+		c.after = make(map[*func()]struct{})
+	}
+	key := &f
+	c.after[key] = struct{}{}
+	return func() bool {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		_, waits := c.after[key]
+		delete(c.after, key)
+		return waits
+	}
+}
+
 func (c *requestContext) cancel() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.err != nil {
 		return
 	}
+	for f := range c.after {
+		go (*f)() // not here: it may ask for Err
+	}
+	c.after = nil
 	c.err = context.Canceled
 	if c.done != nil {
 		close(c.done)

@@ -12,17 +12,11 @@ import (
 
 // What http.ResponseController calls.
 
-// SetReadDeadline does nothing: plain requests have no body, and the wait for the next one is not the handler's.
-func (w *response) SetReadDeadline(time.Time) error { return nil }
-
 // SetWriteDeadline sets the deadline for the rest of this response.
 func (w *response) SetWriteDeadline(t time.Time) error {
 	w.deadline = true
 	return w.c.lc.SetWriteDeadline(t)
 }
-
-// EnableFullDuplex does nothing: there is no body to be read.
-func (w *response) EnableFullDuplex() error { return nil }
 
 // Hijack gives the connection to the handler.
 func (w *response) Hijack() (net.Conn, *bufio.ReadWriter, error) {

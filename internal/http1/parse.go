@@ -14,6 +14,7 @@ const manyFields = 16
 // request is what a request consists of besides its header map.
 type request struct {
 	requestContext
+	writer writer
 	url    url.URL
 	values [manyFields]string
 }

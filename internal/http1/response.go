@@ -2,7 +2,6 @@ package http1
 
 import (
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"strconv"
@@ -12,8 +11,8 @@ import (
 // undecided is up to how many bytes a body is held back that may turn out to be the whole.
 const undecided = 2048
 
-// response is the http.ResponseWriter. It behaves as net/http's, which the tests compare it with. One is used for all
-// requests of a connection, and belongs to its goroutine.
+// response is what is behind the http.ResponseWriter of the request that is served. It behaves as net/http's, which the
+// tests compare it with. One is used for all requests of a connection, and belongs to its goroutine.
 type response struct {
 	c      *conn
 	q      *request
@@ -258,10 +257,3 @@ func (w *response) keep() bool {
 	whole := w.length < 0 || w.silent() || w.written == w.length
 	return whole && !w.closing && w.err == nil
 }
-
-var (
-	_ http.Flusher    = (*response)(nil)
-	_ http.Hijacker   = (*response)(nil)
-	_ io.ReaderFrom   = (*response)(nil)
-	_ io.StringWriter = (*response)(nil)
-)

@@ -22,8 +22,9 @@ type Server struct {
 // not be nil, gets what is to be said about them; its other fields have no effect on them.
 //
 // A handler finds what it would with net/http, but for this: the context of a request does not know server and address,
-// its Err tells of a client's leaving only after Done was called, and a ResponseWriter with its header must not be used
-// in any way after the handler has returned.
+// its Err tells of a client's leaving only after Done was called, and the map that a ResponseWriter's Header has returned
+// must not be used in any way after the handler has returned. The ResponseWriter itself only answers with errors then; a
+// call of it that is under way when the handler returns ends the connection.
 func New(full *http.Server, conns *listen.Drainer) *Server {
 	return &Server{full: full, conns: conns}
 }

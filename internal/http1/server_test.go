@@ -30,8 +30,8 @@ func TestWhoServes(t *testing.T) {
 	c := r.dial(t)
 	br := bufio.NewReader(c)
 	for i, step := range []struct{ request, want string }{
-		{plain, "*http1.response"},
-		{plain, "*http1.response"},
+		{plain, "*http1.writer"},
+		{plain, "*http1.writer"},
 		{"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\nx", "*http.response"},
 		{plain, "*http.response"},
 	} {
