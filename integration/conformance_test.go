@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -102,6 +103,25 @@ func mentionsSubtest(file, sub string) bool {
 func TestConformanceTable(t *testing.T) {
 	t.Parallel()
 	checkTable(t, filepath.Join("docs", "conformance.md"), 140)
+}
+
+// Each weakness of the original has a test with its number, here or in the package cluster, and its row names it.
+func TestConformanceWeaknesses(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile(filepath.Join(testkit.Root(), "docs", "conformance.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, _ := parseConformance(string(text))
+	for n := 1; n <= 30; n++ {
+		named := false
+		for _, row := range rows {
+			named = named || row.section == fmt.Sprintf("12.3 no. %d", n) && strings.Contains(row.test, fmt.Sprintf("TestWeakness%02d", n))
+		}
+		if !named {
+			t.Errorf("no row for no. %d names a test TestWeakness%02d…", n, n)
+		}
+	}
 }
 
 func TestErrorsTable(t *testing.T) {
