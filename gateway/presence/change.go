@@ -30,8 +30,10 @@ func (t *Tracker) write(ctx context.Context, u *user, f func(stored, known Recor
 	ctx, cancel := context.WithTimeout(ctx, storeWait)
 	defer cancel()
 	t.d.Metrics.writes.Add(1)
+	lost := false
 	value, err := t.d.Records.ChangeRecord(ctx, u.id, func(old []byte) ([]byte, time.Duration) {
 		stored, _ := t.parse(u.id, old)
+		lost = stored.behind(&known)
 		r, changed := f(stored, known)
 		if !changed {
 			return nil, 0
@@ -47,6 +49,9 @@ func (t *Tracker) write(ctx context.Context, u *user, f func(stored, known Recor
 	t.mu.Lock()
 	if ok {
 		t.learn(u, r)
+	}
+	if lost {
+		t.heldUntil = t.now() + lossWait
 	}
 	t.mu.Unlock()
 	t.tell()

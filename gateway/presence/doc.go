@@ -11,13 +11,16 @@
 // there is a store, a compare-and-swap keeps two nodes from making one transition. In a mesh nothing does: as long as
 // the nodes see each other only the owner acts, and in a partition each side may send one notice (decision D27).
 //
-// A store that was lost is filled again by all nodes that know something of a user, with connections or as owner at once,
-// as followers a little later. What is written back is joined with what is there, so it does not matter who does it or how
-// often: versions grow, and a period whose notice is known to be sent is not told again. What cannot be made safe: a node
-// that has missed the last announcement of a record, and is the only one left that knows the user, brings back what it
-// knows. A notice that was sent meanwhile is then sent again, with the same request id if its beginning was heard of. And
-// of a user whom nobody holds in memory (all who had connections and the owner have died) nothing is left; who asks
-// is told that he is offline, with a version of this moment.
+// A store that was lost is filled again by all nodes that know something of a user, with connections or as owner at
+// once, as followers a little later. What is written back is joined with what is there, so it does not matter who does
+// it or how often: versions grow, and a period whose notice is known to be sent is not told again. A node that finds
+// the loss ends no activity and sends no notice for 11 s, so that those who know more have told it.
+//
+// What cannot be made safe: a node has missed the last change of a record and brings back what it knows, and nobody who
+// knows more holds the user in memory, or finds the loss in time. A notice that was sent is then sent again, with the
+// same request id if its beginning was heard of. And of a user whom nobody holds in memory, because all who had
+// connections and the owner have died, nothing is left: who asks is told that he is offline, with a version of this
+// moment.
 //
 // Times are Unix milliseconds. The clocks of the nodes are supposed to agree within a second or so; a deadline passes by
 // the owner's clock.

@@ -5,8 +5,14 @@ import (
 	"time"
 )
 
-// followerWait is how long the followers of a user leave it to others to write back, in milliseconds.
-const followerWait = 3000
+// Times after the store was found to have lost something, in milliseconds.
+const (
+	// followerWait is how long the followers of a user leave it to others to write back.
+	followerWait = 3000
+	// lossWait is how long no activity is ended and no notice sent: each node finds the loss within 7 s. Then somebody may
+	// know that it has been done, while this node was away.
+	lossWait = 8000 + followerWait
+)
 
 // RecordsLost tells that the store was emptied or restored: every node writes back what it knows. It does not block.
 //
@@ -18,6 +24,7 @@ func (t *Tracker) RecordsLost() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := t.now()
+	t.heldUntil = now + lossWait
 	for _, u := range t.users {
 		if u.rec.Version == 0 {
 			continue
@@ -63,6 +70,11 @@ func revive(stored, known Record, now int64) Record {
 func (r *Record) forgets(known *Record) bool {
 	made := r.State == Offline && r.Version > 0 && r.Until == 0 && len(r.Seats) == 0 && r.Notice.State == NoticeNone
 	return made && known.State != Offline && known.Version <= r.Version
+}
+
+// behind tells that the store has less than was known: it was lost.
+func (r *Record) behind(known *Record) bool {
+	return known.matters() && (r.Version < known.Version || r.forgets(known))
 }
 
 // RestoreRecords is what a store that was lost is given of a user: stored is what it has by now, known what was there

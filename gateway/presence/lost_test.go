@@ -183,7 +183,7 @@ func TestAskedForAfterTheLoss(t *testing.T) {
 		}
 		c.sleep(2 * time.Second)
 		c.tellLost()
-		c.sleep(10 * time.Second)
+		c.sleep(15 * time.Second)
 		c.want(ended, Inactive)
 		c.want(active, Active)
 		c.want(idle, Inactive)
@@ -242,6 +242,63 @@ func TestRestoredSeatOfTheDead(t *testing.T) {
 		c.nodes[0].t.RecordHeard(u, r.AppendText(nil))
 		c.sleep(15 * time.Second)
 		c.want(u, Offline)
+	})
+}
+
+// TestBackFromACut: a node was cut off when a period ended and was told, and comes back to a store that is empty, as the
+// first that looks. It must not end the period once more before the others have written back.
+func TestBackFromACut(t *testing.T) {
+	t.Parallel()
+	for owner := range 2 {
+		overStore(t, 3, func(t *testing.T, c *cluster) {
+			u := c.users(owner, 1)[0]
+			c.nodes[1].t.Follow(u)
+			_ = c.nodes[0].join(u, 5*time.Second)
+			c.sleep(time.Second)
+			c.nodes[0].setCut(true)
+			c.sleep(30 * time.Second)
+			c.want(u, Offline)
+			if len(c.ids(u)) != 1 {
+				t.Fatalf("told %v", c.sent[u])
+			}
+			c.forget()
+			c.nodes[0].setCut(false)
+			c.sleep(7 * time.Second)
+			c.tellLost()
+			c.sleep(time.Minute)
+			c.want(u, Inactive)
+			if len(c.sent[u]) != 1 {
+				t.Errorf("told %v", c.sent[u])
+			}
+			if h := c.nodes[1].heard[u]; len(h) < 3 || h[len(h)-1].State != Inactive {
+				t.Errorf("heard %v", h)
+			}
+		})
+	}
+}
+
+// TestDeadlineFindsTheLoss: the deadline passes before anybody has noticed the loss, so the owner's write finds nothing. It
+// writes back what it knows and does not end the period. The node with the connection, which has noticed nothing, does
+// after 3 s; the notice waits until the others have had the time to tell what they know.
+func TestDeadlineFindsTheLoss(t *testing.T) {
+	t.Parallel()
+	overStore(t, 3, func(t *testing.T, c *cluster) {
+		u := c.users(0, 1)[0]
+		_ = c.nodes[1].join(u, 5*time.Second)
+		c.sleep(4 * time.Second)
+		before := c.nodes[0].record(u)
+		c.forget()
+		c.sleep(3 * time.Second)
+		equal(t, "written back", c.nodes[0].record(u), before)
+		c.sleep(8 * time.Second)
+		c.want(u, Inactive)
+		if len(c.sent[u]) != 0 {
+			t.Errorf("told %v", c.sent[u])
+		}
+		c.sleep(time.Minute)
+		if len(c.sent[u]) != 1 {
+			t.Errorf("told %v", c.sent[u])
+		}
 	})
 }
 

@@ -73,7 +73,7 @@ func (t *Tracker) dueAt(u *user) int64 {
 		if !owner {
 			end += fallbackMillis
 		}
-		at = min(at, end)
+		at = min(at, max(end, t.heldUntil))
 	}
 	if !owner {
 		return at
@@ -83,9 +83,9 @@ func (t *Tracker) dueAt(u *user) int64 {
 	}
 	if n := &u.rec.Notice; u.task == nil && n.pending() {
 		if n.State == NoticeDue || n.Owner == t.d.Node {
-			at = 0
+			at = min(at, t.heldUntil)
 		} else {
-			at = min(at, n.Lease+1)
+			at = min(at, max(n.Lease+1, t.heldUntil))
 		}
 	}
 	if end, _, ok := t.purgeAt(&u.rec); ok {

@@ -38,6 +38,8 @@ type Tracker struct {
 	uncounted bool
 	member    membership
 	graces    graces
+	// heldUntil is when activities end and notices are sent again after the store was lost.
+	heldUntil int64
 
 	notices *notices
 	wake    chan struct{} // has a token when an entry of due has become the first, or a worker is free

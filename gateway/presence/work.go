@@ -64,9 +64,10 @@ func (t *Tracker) duty(u *user) (again bool, err error) {
 	if !owner {
 		end += fallbackMillis
 	}
-	expired := r.State == Active && end <= now && (owner || u.local)
+	held := now < t.heldUntil
+	expired := !held && r.State == Active && end <= now && (owner || u.local)
 	n := &r.Notice
-	notify := owner && u.task == nil && n.pending() &&
+	notify := !held && owner && u.task == nil && n.pending() &&
 		(n.State == NoticeDue || n.Owner == t.d.Node || n.Lease < now)
 	if u.touched && r.keepUntil(t.grace()) <= now {
 		u.touched = false
@@ -113,15 +114,21 @@ func (t *Tracker) expire(u *user, r Record) error {
 	if t.d.Config().Notices {
 		request = t.d.IDs.Next()
 	}
-	err = t.change(t.ctx, u, func(r Record) (Record, bool) {
+	ended := false
+	err = t.write(t.ctx, u, func(stored, known Record) (Record, bool) {
+		r := revive(stored, known, now)
+		if ended = false; stored.behind(&known) {
+			return r, true // somebody may know that it has ended
+		}
 		for _, n := range v.holders(&r, t.d.Node) {
 			if !slices.Contains(asked, n) {
 				return r, false // it must be asked first
 			}
 		}
-		return r.expire(until, conns, request, now)
+		r, ended = r.expire(until, conns, request, now)
+		return r, ended
 	})
-	if err == nil {
+	if err == nil && ended {
 		t.d.Metrics.expired.Add(1)
 	}
 	return err
