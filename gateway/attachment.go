@@ -59,8 +59,8 @@ func (p *Pool) attach(n uint64, ns names.Namespace) (*attachment, error) {
 	}
 	i := c.attached(ns)
 	if i < 0 {
-		if len(c.attachments) >= p.cfg.Load().MaxSubscriptionsPerConnection {
-			return nil, fmt.Errorf("lattices of one connection: %w", port.ErrLimit)
+		if err := p.full(c); err != nil {
+			return nil, err
 		}
 		// The name may be a piece of a whole request line.
 		i = len(c.attachments)
@@ -73,6 +73,31 @@ func (p *Pool) attach(n uint64, ns names.Namespace) (*attachment, error) {
 	}
 	a.opening++
 	return a, nil
+}
+
+// room is the error that attach would give, if any.
+func (p *Pool) room(n uint64, ns names.Namespace) error {
+	c := p.conns.get(n)
+	if c == nil {
+		return port.ErrGone
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.gone:
+		return port.ErrGone
+	case c.attached(ns) >= 0:
+		return nil
+	}
+	return p.full(c)
+}
+
+// full is port.ErrLimit when a connection cannot be attached to one more namespace. The caller holds mu.
+func (p *Pool) full(c *conn) error {
+	if len(c.attachments) < p.cfg.Load().MaxSubscriptionsPerConnection {
+		return nil
+	}
+	return fmt.Errorf("lattices of one connection: %w", port.ErrLimit)
 }
 
 // attached is the index of the attachment to a namespace, or -1. The caller holds mu.

@@ -27,7 +27,7 @@ func (p *Pool) hearConn(m port.Message) {
 	case opUnusers:
 		p.answer(m, p.unwatch(id.N))
 	case opInfo:
-		p.answer(m, p.exists(p.ctx, id))
+		p.answer(m, p.info(id.N, m.Data))
 	case opKick:
 		c := p.conns.get(id.N)
 		if c == nil {
@@ -50,6 +50,17 @@ func (p *Pool) hearSubscription(n uint64, op string, data []byte) error {
 		return p.subscribe(n, t)
 	}
 	return p.unsubscribe(n, t)
+}
+
+// info tells whether a connection is there and, when data names a namespace, whether it could be attached to it.
+func (p *Pool) info(n uint64, data []byte) error {
+	if ns, err := names.ParseNamespace(string(data)); err == nil {
+		return p.room(n, ns)
+	}
+	if p.conns.get(n) == nil {
+		return port.ErrGone
+	}
+	return nil
 }
 
 func (p *Pool) hearAttachment(m port.Message, n uint64, op string) {

@@ -31,18 +31,22 @@ func (p *Pool) UpdateLattice(ctx context.Context, ns names.Namespace, d *lattice
 
 // AttachLattice updates a namespace and attaches a connection to it: the client gets the whole visible state, and every
 // change from then on. One that is attached already gets the change first (decision D19). Errors as UpdateLattice's and
-// port.ErrGone: then the update was merged nevertheless, unless strict-api is set (decision D16).
+// port.ErrGone: then the update was merged nevertheless, unless strict-api is set (decision D16). With port.ErrLimit
+// because the connection is attached to too much nothing was merged (decision D22), unless the last place was taken by
+// another request at the same time.
 func (p *Pool) AttachLattice(ctx context.Context, id names.ConnID, ns names.Namespace, d *lattice.Delta) error {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
-	if p.cfg.Load().StrictAPI {
-		if err := p.exists(ctx, id); err != nil {
-			return err
-		}
-	}
 	if d.Shared.Len() > 0 || len(d.Private) > 0 {
+		gone := p.hasRoom(ctx, id, ns)
+		if gone != nil && (!errors.Is(gone, port.ErrGone) || p.cfg.Load().StrictAPI) {
+			return gone
+		}
 		if err := p.UpdateLattice(ctx, ns, d); err != nil {
 			return err
+		}
+		if gone != nil {
+			return gone
 		}
 	}
 	if id.Node != p.deps.Node {
@@ -64,15 +68,13 @@ func (p *Pool) DetachLattice(ctx context.Context, id names.ConnID, ns names.Name
 	return p.remote(ctx, id, opDetach, []byte(ns))
 }
 
-// exists is port.ErrGone when a connection is no more.
-func (p *Pool) exists(ctx context.Context, id names.ConnID) error {
-	if id.Node != p.deps.Node {
-		return p.remote(ctx, id, opInfo, nil)
+// hasRoom tells whether a connection could be attached to a namespace now, wherever it is. Errors: port.ErrGone,
+// port.ErrLimit, port.ErrUnavailable, port.ErrTimeout.
+func (p *Pool) hasRoom(ctx context.Context, id names.ConnID, ns names.Namespace) error {
+	if id.Node == p.deps.Node {
+		return p.room(id.N, ns)
 	}
-	if p.conns.get(id.N) == nil {
-		return port.ErrGone
-	}
-	return nil
+	return p.remote(ctx, id, opInfo, []byte(ns))
 }
 
 // serveUpdate takes an acknowledged update of a backend over NATS. Each runs on its own goroutine: it waits for the
