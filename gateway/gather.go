@@ -10,7 +10,8 @@ import (
 	"github.com/swindon-go/swindon/internal/port"
 )
 
-// gatherBeats is the silence after which nobody waits for a node's answer (decision D26).
+// gatherBeats is the silence after which a deadline does not wait for a node's answer (decision D26). A backend is told
+// 204 only when a node has answered or counts as dead.
 const gatherBeats = 3 * beatInterval
 
 // live are the other nodes that have been heard of within three beats.
@@ -23,11 +24,12 @@ const (
 	strangersWait = 250 * time.Millisecond
 )
 
-// askAll sends a question to all nodes and hands the answer of each node that lives to each, one by one. It fails with
-// port.ErrTimeout when one that lives does not answer before ctx ends, with port.ErrUnavailable while NATS is away.
-func (p *Pool) askAll(ctx context.Context, m port.Message, each func(port.Message)) error {
+// askAll sends a question to all nodes and hands the answer of each node that has been heard of within silence to each,
+// one by one. It fails with port.ErrTimeout when one of them does not answer before ctx ends, with port.ErrUnavailable
+// while NATS is away.
+func (p *Pool) askAll(ctx context.Context, silence time.Duration, m port.Message, each func(port.Message)) error {
 	missing := map[names.NodeID]bool{}
-	for _, id := range p.live() {
+	for _, id := range p.nodes.heardWithin(silence) {
 		missing[id] = true
 	}
 	strangers := nowMilli() < p.strangersUntil.Load()

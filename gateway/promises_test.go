@@ -371,3 +371,55 @@ func TestNothingCountedAfterStop(t *testing.T) {
 		})
 	}
 }
+
+// TestUsersOfSilentNode: a node that has been silent for more than three beats is waited for, as long as it does not count
+// as dead.
+func TestUsersOfSilentNode(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		network := memory.NewNetwork(0)
+		here, there := annNode(t, 1, network, nil), annNode(t, 2, network, nil)
+		time.Sleep(2 * time.Second)
+		c := come(t, there)
+		hello(t, c)
+		if err := there.pool.WatchUsers(t.Context(), connOf(there, 0), nil); err != nil {
+			t.Fatal(err)
+		}
+		expect(t, c, `["lattice",{"namespace":"swindon.user"},{}]`)
+		// It comes back while somebody waits.
+		there.bus.SetStalled(true)
+		defer there.bus.SetStalled(false)
+		time.Sleep(5 * time.Second)
+		answer := make(chan error, 1)
+		go func() { answer <- here.pool.UpdateUsers(t.Context(), "ann", []names.UserID{"bob"}) }()
+		time.Sleep(1500 * time.Millisecond)
+		select {
+		case err := <-answer:
+			t.Fatalf("it has not been waited for: %v", err)
+		default:
+		}
+		there.bus.SetStalled(false)
+		if err := <-answer; err != nil {
+			t.Error(err)
+		}
+		synctest.Wait()
+		if got := c.next(); !strings.Contains(got, `{"bob":`) {
+			t.Errorf("nothing is told of bob: %q", got)
+		}
+		expect(t, c)
+		// It does not: two seconds for each request, until it is dead.
+		there.bus.SetStalled(true)
+		time.Sleep(5 * time.Second)
+		start := time.Now()
+		err := here.pool.UpdateUsers(t.Context(), "ann", []names.UserID{"bob"})
+		if waited := time.Since(start); !errors.Is(err, port.ErrTimeout) || waited != 2*time.Second {
+			t.Errorf("after %v: %v", waited, err)
+		}
+		time.Sleep(4 * time.Second)
+		start = time.Now()
+		err = here.pool.UpdateUsers(t.Context(), "ann", []names.UserID{"bob"})
+		if waited := time.Since(start); err != nil || waited != 0 {
+			t.Errorf("of the dead, after %v: %v", waited, err)
+		}
+	})
+}

@@ -41,8 +41,9 @@ func (p *Pool) UnwatchUsers(ctx context.Context, id names.ConnID) error {
 	return p.remote(ctx, id, opUnusers, nil)
 }
 
-// UpdateUsers adds users to those that all connections of one user are told of, on every node (endpoint 9). Errors:
-// port.ErrLimit, port.ErrUnavailable, port.ErrTimeout.
+// UpdateUsers adds users to those that all connections of one user are told of, on every node (endpoint 9): a nil error
+// means on every node of the live table, so one that has fallen silent is waited for until it counts as dead (decision
+// D16). Errors: port.ErrLimit, port.ErrUnavailable, port.ErrTimeout; then some nodes may have done it.
 func (p *Pool) UpdateUsers(ctx context.Context, user names.UserID, users []names.UserID) error {
 	if user == "" {
 		return nil // nobody has this id (decision D5)
@@ -57,7 +58,7 @@ func (p *Pool) UpdateUsers(ctx context.Context, user names.UserID, users []names
 		return err
 	}
 	var refused error // by another node
-	err := p.askAll(ctx, port.Message{
+	err := p.askAll(ctx, deadAfter, port.Message{
 		Subject: p.deps.Space.User(user, opUsers), Header: p.nodes.header, Data: appendUsers(nil, users),
 	}, func(m port.Message) {
 		if err := commandError(m.Header.Get(port.HeaderErrorCode)); err != nil {

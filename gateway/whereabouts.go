@@ -21,7 +21,8 @@ type whereabouts struct {
 
 // askWhereabouts asks all other nodes about a user and returns the latest deadline and the sum of the connections.
 func (p *Pool) askWhereabouts(ctx context.Context, user names.UserID) (until int64, conns int, err error) {
-	err = p.askAll(ctx, port.Message{Subject: p.deps.Space.User(user, opActive), Header: p.nodes.header}, func(m port.Message) {
+	question := port.Message{Subject: p.deps.Space.User(user, opActive), Header: p.nodes.header}
+	err = p.askAll(ctx, gatherBeats, question, func(m port.Message) {
 		var w whereabouts
 		if json.Unmarshal(m.Data, &w) == nil {
 			until, conns = max(until, w.Until), conns+max(w.Conns, 0)
