@@ -241,6 +241,7 @@ func (p *Pool) leave(c *conn) {
 		a.end()
 	}
 	p.conns.remove(c)
+	p.watches.drop(c)
 	if s := p.sessions.part(c); s != nil {
 		p.watches.end(s)
 		p.presence.Parted(s.user)

@@ -28,9 +28,11 @@ type session struct {
 	dead bool
 
 	listMu sync.Mutex // guards the following; it comes before the lock of the watches
-	// list are the users whose presence the session watches.
+	// list are the users whose presence the session watches, at most max-subscriptions-per-connection.
 	list map[names.UserID]struct{}
-	// ended is true when nothing may be added to list any more.
+	// promised are those beside it, for the connections that were promised them: see watches.promise.
+	promised map[*conn][]names.UserID
+	// ended is true when nothing may be added to them any more.
 	ended bool
 }
 

@@ -118,11 +118,11 @@ func (p *Pool) tellUsers(ctx context.Context, c *conn, users []names.UserID) err
 // been told since that it does not watch any more.
 func (p *Pool) firstUsers(ctx context.Context, c *conn, users []names.UserID) error {
 	s := c.session.Load()
+	if err := p.watches.promise(c, users, p.cfg.Load().MaxSubscriptionsPerConnection); err != nil {
+		return err
+	}
 	if !c.watching.Load() {
 		return nil
-	}
-	if err := p.watches.add(s, users, p.cfg.Load().MaxSubscriptionsPerConnection); err != nil {
-		return err
 	}
 	all := s.watched()
 	list, err := p.presence.Statuses(ctx, all)
@@ -144,9 +144,8 @@ func (p *Pool) unwatch(n uint64) error {
 	c.mu.Lock()
 	c.users = nil
 	c.mu.Unlock()
-	s := c.session.Load()
-	if s != nil && c.watching.Swap(false) {
-		p.watches.clear(s)
+	if c.session.Load() != nil && c.watching.Swap(false) {
+		p.watches.clear(c)
 	}
 	return nil
 }

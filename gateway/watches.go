@@ -83,13 +83,17 @@ func (w *watches) enter(u names.UserID, s *session) {
 	set[s] = struct{}{}
 }
 
-// clear takes all users off a session's list, unless one of its connections watches.
-func (w *watches) clear(s *session) {
+// clear ends what a connection that does not watch any more was promised, and takes all users off its session's list,
+// unless another of its connections watches.
+func (w *watches) clear(c *conn) {
+	s := c.session.Load()
 	s.listMu.Lock()
 	defer s.listMu.Unlock()
-	if !s.hasWatcher() {
-		w.leave(s)
+	if s.hasWatcher() {
+		w.release(s, c)
+		return
 	}
+	w.leave(s)
 }
 
 // end is clear for a session that is no more: nothing is added to it afterwards.
@@ -104,15 +108,20 @@ func (w *watches) end(s *session) {
 func (w *watches) leave(s *session) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	list := s.list
-	s.list = nil
-	for u := range list {
-		set := w.m[u]
-		delete(set, s)
-		if len(set) == 0 {
-			delete(w.m, u)
-			w.unfollow(u)
-		}
+	all := s.everybody()
+	s.list, s.promised = nil, nil
+	for u := range all {
+		w.exit(u, s)
+	}
+}
+
+// exit undoes enter. The caller holds mu.
+func (w *watches) exit(u names.UserID, s *session) {
+	set := w.m[u]
+	delete(set, s)
+	if len(set) == 0 {
+		delete(w.m, u)
+		w.unfollow(u)
 	}
 }
 
@@ -123,11 +132,11 @@ func (w *watches) of(u names.UserID) []*session {
 	return slices.Collect(maps.Keys(w.m[u]))
 }
 
-// watched is the session's list, in no order.
+// watched is whom the session watches, in no order.
 func (s *session) watched() []names.UserID {
 	s.listMu.Lock()
 	defer s.listMu.Unlock()
-	return slices.Collect(maps.Keys(s.list))
+	return slices.Collect(maps.Keys(s.everybody()))
 }
 
 // hasWatcher tells whether a connection of the session gets presence frames.
