@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/nats-io/nats.go"
 
@@ -102,7 +103,11 @@ func (a *answers) value(m port.Message) error {
 		return fmt.Errorf("subject %q: %w", m.Header.Get("Nats-Subject"), port.ErrUnavailable)
 	}
 	a.last = seq
-	a.take(port.Change{Key: key, Entry: entry(nats.Header(m.Header), m.Data, seq)})
+	e := entry(nats.Header(m.Header), m.Data, seq)
+	if !a.named {
+		e.Written, _ = time.Parse(time.RFC3339Nano, m.Header.Get(nats.JSTimeStamp)) // zero: the server does not tell
+	}
+	a.take(port.Change{Key: key, Entry: e})
 	return nil
 }
 

@@ -19,6 +19,7 @@ const (
 // cell is what a bucket holds under one key: a value or a mark.
 type cell struct {
 	value []byte // nil: a mark
+	at    time.Time
 	seq   uint64
 	end   time.Time // zero: none
 }
@@ -49,7 +50,7 @@ func (s *state) clone() *state {
 
 // put writes under the next sequence number.
 func (s *state) put(now time.Time, key string, value []byte, end time.Time) uint64 {
-	s.set(record{at: now, key: key, cell: cell{value: value, seq: s.last + 1, end: end}})
+	s.set(record{at: now, key: key, cell: cell{value: value, at: now, seq: s.last + 1, end: end}})
 	return s.last
 }
 
@@ -101,7 +102,9 @@ func (s *state) changes(pattern string, after uint64, limit int) port.Page {
 	var found []port.Change
 	for key, c := range s.cells {
 		if c.seq > after && match(pattern, key) {
-			found = append(found, port.Change{Key: key, Entry: c.entry()})
+			e := c.entry()
+			e.Written = c.at
+			found = append(found, port.Change{Key: key, Entry: e})
 		}
 	}
 	slices.SortFunc(found, func(a, b port.Change) int { return cmp.Compare(a.Revision, b.Revision) })

@@ -42,6 +42,9 @@ type cluster struct {
 	sent          map[names.UserID][]sending
 	purges        map[names.UserID][]time.Duration
 	scans         int
+	// private are the users with private data, searches how often those were searched.
+	private  map[names.UserID]bool
+	searches int
 	// mesh: each node has its own copy, and a change is joined and told to all that can hear it.
 	mesh bool
 	// troubles are the times at which something broke.
@@ -106,7 +109,7 @@ func newCluster(t *testing.T, nodes int, mesh bool) *cluster {
 		t: t, start: time.Now(), cfg: Config{PrivateGrace: time.Minute, Notices: true}, quit: make(chan struct{}),
 		store: map[names.UserID]*stored{}, history: map[names.UserID][]commit{}, sent: map[names.UserID][]sending{},
 		purges: map[names.UserID][]time.Duration{}, wait: 5 * time.Millisecond, mesh: mesh,
-		wishes: map[names.UserID]map[int64]bool{},
+		wishes: map[names.UserID]map[int64]bool{}, private: map[names.UserID]bool{},
 	}
 	for range nodes {
 		c.add()

@@ -27,7 +27,11 @@ func (s instant) LoadRecords(context.Context, []names.UserID) ([][]byte, error) 
 
 func (s instant) ScanRecords(context.Context, func(names.UserID, []byte)) error { return nil }
 
-func (s instant) PurgePrivate(context.Context, names.UserID) error { return nil }
+func (s instant) PurgePrivate(context.Context, names.UserID, time.Time) (kept time.Time, err error) {
+	return kept, nil
+}
+
+func (s instant) ScanPrivate(context.Context, func([]names.UserID) error) error { return nil }
 
 // alone is a Tracker that is not started.
 func alone(t testing.TB) *Tracker {

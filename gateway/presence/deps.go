@@ -19,8 +19,12 @@ type Records interface {
 	LoadRecords(ctx context.Context, us []names.UserID) ([][]byte, error)
 	// ScanRecords calls f with every record, one at a time.
 	ScanRecords(ctx context.Context, f func(u names.UserID, value []byte)) error
-	// PurgePrivate deletes a user's private documents, unless they change meanwhile (decision D21).
-	PurgePrivate(ctx context.Context, u names.UserID) error
+	// PurgePrivate deletes a user's private documents that were written earlier than before, unless they change
+	// meanwhile (decision D21). kept is when the youngest that stays was written; zero: none stays.
+	PurgePrivate(ctx context.Context, u names.UserID, before time.Time) (kept time.Time, err error)
+	// ScanPrivate calls page with the users of all private documents, some hundreds at a time; a user may come again in
+	// another page. An error of page ends it and is returned.
+	ScanPrivate(ctx context.Context, page func(us []names.UserID) error) error
 }
 
 // Deps is what a Tracker needs. Every field is required. No function is called under a lock, but Config and Now,

@@ -2,6 +2,7 @@ package presence
 
 import (
 	"context"
+	"time"
 
 	"github.com/swindon-go/swindon/internal/names"
 )
@@ -17,6 +18,7 @@ func (t *Tracker) Touch(id names.UserID) {
 	}
 	if t.touches >= maxTouches {
 		t.d.Metrics.touchesDropped.Add(1)
+		t.dropped()
 		return
 	}
 	u = t.get(id)
@@ -75,8 +77,10 @@ func (t *Tracker) purgeAt(r *Record) (at, stamp int64, ok bool) {
 }
 
 // purge deletes the private documents of a user who has been away for the grace. A stale record must not be the reason:
-// it is read again first.
+// it is read again first. Nor may a document go that was written within the grace, by somebody whose touch has not come
+// yet or never will: then another purge follows when it is old.
 func (t *Tracker) purge(u *user) error {
+	now := t.now()
 	ctx, cancel := context.WithTimeout(t.ctx, storeWait)
 	defer cancel()
 	values, err := t.d.Records.LoadRecords(ctx, []names.UserID{u.id})
@@ -87,14 +91,20 @@ func (t *Tracker) purge(u *user) error {
 	t.loaded(u.id, values[0])
 	t.mu.Lock()
 	at, stamp, ok := t.purgeAt(&u.rec)
-	ok = ok && at <= t.now() && !u.local
+	ok = ok && at <= now && !u.local
 	t.mu.Unlock()
 	if !ok {
 		return nil
 	}
-	if err := t.d.Records.PurgePrivate(ctx, u.id); err != nil {
+	kept, err := t.d.Records.PurgePrivate(ctx, u.id, time.UnixMilli(now-t.grace()))
+	if err != nil {
 		t.failed(err)
 		return err
+	}
+	if !kept.IsZero() {
+		t.d.Metrics.purgesPutOff.Add(1)
+		written := min(kept.UnixMilli(), t.now())
+		return t.change(t.ctx, u, func(r Record) (Record, bool) { return r.putOff(written) })
 	}
 	t.d.Metrics.purged.Add(1)
 	return t.change(t.ctx, u, func(r Record) (Record, bool) { return r.purged(stamp) })

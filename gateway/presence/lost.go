@@ -25,6 +25,7 @@ func (t *Tracker) RecordsLost() {
 	defer t.mu.Unlock()
 	now := t.now()
 	t.heldUntil = now + lossWait
+	t.orphans.want(now + lossWait)
 	for _, u := range t.users {
 		if u.rec.Version == 0 {
 			continue

@@ -49,6 +49,7 @@ func (t *Tracker) look() {
 	now := t.now()
 	t.second()
 	t.reload()
+	t.seekOrphans(now, len(lost) > 0)
 	if len(lost) > 0 {
 		m.deferred = m.deferred || now < m.calmAt
 		m.wanted = m.wanted || now >= m.calmAt

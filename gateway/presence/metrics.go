@@ -12,6 +12,8 @@ type Metrics struct {
 	writes, writeErrors, malformed             atomic.Int64
 	expired, asks, askErrors, adopted, purged  atomic.Int64
 	scans, scanErrors, touchesDropped          atomic.Int64
+	purgesPutOff                               atomic.Int64
+	orphanScans, orphanScanErrors, orphans     atomic.Int64
 	notices, noticesLost, noticesAbandoned     atomic.Int64
 	noticesWaiting, noticesSending, noticesFul atomic.Int64
 }
@@ -38,7 +40,11 @@ func NewMetrics(reg prometheus.Registerer) (*Metrics, error) {
 		{false, "private_purges_total", "Users whose private documents were purged after the grace.", &m.purged},
 		{false, "scans_total", "Readings of all records.", &m.scans},
 		{false, "scan_errors_total", "Readings of all records that failed; they are tried again.", &m.scanErrors},
-		{false, "touches_dropped_total", "Touches of absent users beyond the bound: their private data is kept until they have come and gone.", &m.touchesDropped},
+		{false, "touches_dropped_total", "Touches of absent users beyond the bound: a scan of private data finds them later.", &m.touchesDropped},
+		{false, "private_purges_put_off_total", "Purges that met data younger than the grace, which no record told of; another follows.", &m.purgesPutOff},
+		{false, "orphan_scans_total", "Searches of all private data for users whose record does not tell of it.", &m.orphanScans},
+		{false, "orphan_scan_errors_total", "Such searches that failed; they are tried again.", &m.orphanScanErrors},
+		{false, "orphans_total", "Users found by such searches: their private data gets a grace.", &m.orphans},
 		{false, "notices_total", "Notices of inactivity that a backend has answered.", &m.notices},
 		{false, "notices_lost_total", "Notices of inactivity that were given up.", &m.noticesLost},
 		{false, "notices_abandoned_total", "Notices of inactivity that another node has taken over.", &m.noticesAbandoned},

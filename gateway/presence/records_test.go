@@ -2,6 +2,7 @@ package presence
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"time"
 
@@ -213,16 +214,34 @@ func (n *node) ScanRecords(ctx context.Context, f func(names.UserID, []byte)) er
 }
 
 // PurgePrivate notes when.
-func (n *node) PurgePrivate(ctx context.Context, u names.UserID) error {
+func (n *node) PurgePrivate(ctx context.Context, u names.UserID, _ time.Time) (kept time.Time, err error) {
 	if err := n.pass(ctx); err != nil {
-		return err
+		return kept, err
 	}
 	n.c.mu.Lock()
 	defer n.c.mu.Unlock()
 	n.c.purges[u] = append(n.c.purges[u], n.c.now())
+	delete(n.c.private, u)
 	for _, o := range n.c.nodes {
 		if l := o.local[u]; o.reach() && l != nil && l.conns > 0 && n.c.calm(15*time.Second) && n.c.now()-l.at > 3*time.Second {
 			n.c.t.Errorf("%v: private documents of %s are purged, who is on %s", n.c.now(), u, o.id)
+		}
+	}
+	return kept, nil
+}
+
+// ScanPrivate goes through all of the users with private data.
+func (n *node) ScanPrivate(ctx context.Context, page func([]names.UserID) error) error {
+	n.c.mu.Lock()
+	us := slices.Sorted(maps.Keys(n.c.private))
+	n.c.searches++
+	n.c.mu.Unlock()
+	for piece := range slices.Chunk(us, 512) {
+		if err := n.pass(ctx); err != nil {
+			return err
+		}
+		if err := page(slices.Clone(piece)); err != nil {
+			return err
 		}
 	}
 	return nil

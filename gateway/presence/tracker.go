@@ -38,6 +38,7 @@ type Tracker struct {
 	uncounted bool
 	member    membership
 	graces    graces
+	orphans   orphans
 	// heldUntil is when activities end and notices are sent again after the store was lost.
 	heldUntil int64
 

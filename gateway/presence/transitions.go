@@ -248,6 +248,17 @@ func (r Record) purged(stamp int64) (Record, bool) {
 	return r, true
 }
 
+// putOff notes that a purge has met data that is younger than the grace and that no touch stands for, so that it is
+// purged when that is old.
+func (r Record) putOff(written int64) (Record, bool) {
+	written = next(r.Purged, written)
+	if written <= r.Touched {
+		return r, false
+	}
+	r.Touched = written
+	return r, true
+}
+
 // ttl is how long the store may keep the record; 0: for ever. The scan after a restart of everything finds the records
 // of users who were there.
 func (r *Record) ttl(grace time.Duration) time.Duration {

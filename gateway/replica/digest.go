@@ -27,6 +27,9 @@ func (n *namespace) digestPrivate(u names.UserID, p *privateCopy) {
 	if p.keys.Len() > 0 {
 		d = mix('p', string(u), p.keys.Digest())
 	}
+	if d != p.digest {
+		p.written = n.set.nowMs()
+	}
 	n.sum += d - p.digest
 	p.digest = d
 }

@@ -131,12 +131,12 @@ func TestLongCut(t *testing.T) {
 		a.update(`{"shared":{"q:1":{"n_counter":7}},"private":{"ann":{"q:1":{"m_counter":5},"q:2":{}},"bob":{"q:1":{}}}}`)
 		ann, bob := b.open("ann"), b.open("bob")
 		b.bus.SetDown(true)
-		if err := a.set.PurgePrivate(t.Context(), "ann"); err != nil {
+		if err := a.purge("ann"); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(3 * time.Minute)
 		a.update(`{"private":{"ann":{"q:1":{"m_counter":1}}}}`)
-		if err := a.set.PurgePrivate(t.Context(), "bob"); err != nil {
+		if err := a.purge("bob"); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(3 * time.Minute)
@@ -189,7 +189,7 @@ func TestRemovalHeardLate(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		a.bus.SetDelay(300 * time.Millisecond)
 		purged := make(chan error, 1)
-		go func() { purged <- a.set.PurgePrivate(t.Context(), "ann") }()
+		go func() { purged <- a.purge("ann") }()
 		time.Sleep(700 * time.Millisecond) // found and removed, but not announced to the others
 		d.update(`{"private":{"ann":{"q:2":{"n_counter":1}}}}`)
 		ann.expect(t, `{"q:2":{"n_counter":1}}`)
@@ -212,7 +212,7 @@ func TestPurge(t *testing.T) {
 		ann.take()
 		purge := func() {
 			t.Helper()
-			if err := a.set.PurgePrivate(t.Context(), "ann"); err != nil {
+			if err := a.purge("ann"); err != nil {
 				t.Fatal(err)
 			}
 			synctest.Wait()

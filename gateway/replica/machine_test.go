@@ -1,7 +1,6 @@
 package replica_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -298,7 +297,7 @@ func (m *machine) storeLost(t *rapid.T) {
 func (m *machine) purge(t *rapid.T) {
 	m.rest(t)
 	u := rapid.SampledFrom(m.users).Draw(t, "user")
-	if err := m.node(t).set.PurgePrivate(context.Background(), u); err != nil {
+	if err := m.node(t).purge(u); err != nil {
 		t.Fatalf("purge: %v", err)
 	}
 	synctest.Wait()

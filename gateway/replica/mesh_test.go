@@ -165,7 +165,7 @@ func TestMeshGraces(t *testing.T) {
 		_, a, b, _ := trio(t)
 		a.update(`{"shared":{"q:1":{"n_counter":5},"q:2":{"n_counter":5}},"private":{"ann":{"q:1":{"m_counter":5}},"bob":{"q:2":{}}}}`)
 		ann, bob := b.open("ann"), b.open("bob")
-		if err := a.set.PurgePrivate(t.Context(), "ann"); err != nil {
+		if err := a.purge("ann"); err != nil {
 			t.Fatal(err)
 		}
 		synctest.Wait()
@@ -218,7 +218,7 @@ func TestMeshLaterLife(t *testing.T) {
 		_, a, b, _ := trio(t)
 		a.update(`{"private":{"ann":{"q:1":{"n_counter":5}}}}`)
 		b.bus.SetDown(true)
-		if err := a.set.PurgePrivate(t.Context(), "ann"); err != nil {
+		if err := a.purge("ann"); err != nil {
 			t.Fatal(err)
 		}
 		a.update(`{"private":{"ann":{"q:1":{"n_counter":1}}}}`)

@@ -7,26 +7,21 @@ import (
 	"github.com/swindon-go/swindon/lattice"
 )
 
-// purgePrivate has all keys of a user's private documents end now. Those that have a later end keep it: ends join as
-// their maximum.
-func (m *mesh) purgePrivate(ctx context.Context, u names.UserID) error {
-	for _, n := range m.set.all() {
-		if err := m.end(ctx, names.PrivateOf(n.name, u), 0); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // end has a document's keys end now, unless it has changed since it had the digest; 0: whatever it has.
 func (m *mesh) end(ctx context.Context, doc names.Doc, digest uint64) error {
 	n := m.set.namespaceOf(doc.Namespace, false)
 	if n == nil {
 		return nil
 	}
-	g := merged{now: m.set.nowMs()}
-	c, ok := n.ending(doc, digest, g.now)
+	c, ok := n.ending(doc, digest, m.set.nowMs())
+	return m.endAs(ctx, n, c, ok)
+}
+
+// endAs makes the change of ending, if there is one, and has another node confirm it. The caller holds the namespace's
+// lock, which is given back.
+func (m *mesh) endAs(ctx context.Context, n *namespace, c docChange, ok bool) error {
 	if ok {
+		g := merged{now: m.set.nowMs()}
 		n.merge(&g, &c)
 		n.tell(&g)
 	}
@@ -35,7 +30,7 @@ func (m *mesh) end(ctx context.Context, doc names.Doc, digest uint64) error {
 		return nil
 	}
 	m.set.metrics.purged.Add(1)
-	_, err := m.confirmAll(ctx, doc.Namespace, []docChange{c})
+	_, err := m.confirmAll(ctx, n.name, []docChange{c})
 	return err // an earlier life than others know of has ended anyway
 }
 

@@ -50,6 +50,8 @@ type privateCopy struct {
 	version
 	keys lattice.Keys
 	view *View // nil: nobody looks; in a mesh only
+	// written is when this node saw the content change last, in Unix milliseconds; kept in a mesh only.
+	written int64
 }
 
 // namespaceOf returns a namespace, making it when create is set, with its lock held; nil when there is none.

@@ -146,7 +146,7 @@ func (w *sweeper) judge(ctx context.Context, docs []names.Doc, revs map[names.Do
 			w.alone[doc] = alone{revs[doc], now}
 		case now.Sub(a.since) >= grace:
 			delete(w.alone, doc)
-			if err := w.set.remove(ctx, doc, a.rev); err != nil {
+			if _, err := w.set.remove(ctx, doc, a.rev); err != nil {
 				return err
 			}
 		}

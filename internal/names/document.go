@@ -89,6 +89,7 @@ const (
 	AllDocs    = ">"
 	AllRecords = "idle.*"
 	AllShared  = "*.s.*"
+	AllPrivate = "*.p.*"
 )
 
 // SharedIn is the filter of all shared documents of a namespace.

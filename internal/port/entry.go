@@ -1,5 +1,7 @@
 package port
 
+import "time"
+
 // Entry is what a store holds under a key.
 type Entry struct {
 	// Value is nil when there is none: the key was never written, or has been deleted or has expired.
@@ -7,6 +9,9 @@ type Entry struct {
 	// Revision is what a compare-and-swap must expect: 0 when the key was never written, and also without a Value it
 	// may be the revision of the deletion.
 	Revision uint64
+	// Written is when the Value was written, by the store's clock. Only a Page tells it; elsewhere, and where the
+	// store does not know, it is zero.
+	Written time.Time
 }
 
 // Change is one key with what the store holds under it.
