@@ -66,7 +66,7 @@ func (p *Pool) nowOrLater(ctx context.Context, c *conn, do func(context.Context)
 // openNow opens the view of an attachment from before hello.
 func (p *Pool) openNow(ctx context.Context, a *attachment) error {
 	a.conn.mu.Lock()
-	done := a.over || a.view != nil
+	done := a.over.Load() || a.view != nil
 	a.conn.mu.Unlock()
 	if done {
 		return nil

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/swindon-go/swindon/gateway/replica"
 	"github.com/swindon-go/swindon/gateway/wire"
@@ -19,23 +20,15 @@ type attachment struct {
 	namespace names.Namespace
 	// view is nil until the user's view has been opened.
 	view *replica.View
-	// over tells that the connection has been detached, or has left.
-	over bool
+	// over tells that the connection has been detached, or has left. It is set under the lock.
+	over atomic.Bool
 	// kept tells that the attachment was acknowledged before hello, opening how many requests wait for its view: one that
 	// fails takes it away only when nobody else was, or will be, told that it is there.
 	kept    bool
-	opening int
-}
-
-// Changed queues what has changed for the client. It is framed once for all who see the same.
-func (a *attachment) Changed(c *replica.Change) {
-	f, ok := c.Memo.(ws.Frame)
-	if !ok {
-		f = latticeFrame(c.Namespace, c.Data)
-		c.Memo = f
-	}
-	a.conn.handler.pool.deps.Metrics.latticeOut.Add(1)
-	a.conn.send(f)
+	opening int32
+	// pile is the last change that was queued, if others may still join it. It is guarded by the lock under which Changed
+	// is called.
+	pile *pile
 }
 
 // latticeFrame frames the state of a namespace, or a change of it.
@@ -126,10 +119,10 @@ func (a *attachment) forsake() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	a.opening--
-	if a.over || a.view != nil || a.kept || a.opening > 0 {
+	if a.over.Load() || a.view != nil || a.kept || a.opening > 0 {
 		return
 	}
-	a.over = true
+	a.over.Store(true)
 	c.attachments = slices.DeleteFunc(c.attachments, func(o *attachment) bool { return o == a })
 }
 
@@ -143,7 +136,7 @@ func (p *Pool) watchView(a *attachment, v *replica.View) error {
 	case c.gone:
 		v.Close()
 		return port.ErrGone
-	case a.over: // detached meanwhile
+	case a.over.Load(): // detached meanwhile
 		v.Close()
 		return nil
 	case a.view == nil:
@@ -154,6 +147,7 @@ func (p *Pool) watchView(a *attachment, v *replica.View) error {
 	// Under the connection's lock, so that nobody detaches meanwhile.
 	a.view.Attach(a, func(snapshot []byte) {
 		p.deps.Metrics.latticeOut.Add(1)
+		a.pile = nil // no change overtakes the state
 		c.sendState(latticeFrame(a.namespace, snapshot))
 	})
 	return nil
@@ -171,7 +165,7 @@ func (p *Pool) detach(n uint64, ns names.Namespace) error {
 	if i >= 0 {
 		a = c.attachments[i]
 		c.attachments = slices.Delete(c.attachments, i, i+1)
-		a.over = true
+		a.over.Store(true)
 	}
 	c.mu.Unlock()
 	a.end()

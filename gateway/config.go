@@ -44,8 +44,10 @@ type Config struct {
 	// MaxSubscriptionsPerConnection bounds the topics of one connection; beyond: 400.
 	MaxSubscriptionsPerConnection int `config:"max-subscriptions-per-connection,min=1,max=4294967296,ours"`
 	// MaxOutgoingBytes bounds what waits to be sent to one client, in bytes; beyond: close code 4013.
+	// Above half of it, changes of one lattice namespace are joined into one message.
 	MaxOutgoingBytes int `config:"max-outgoing-bytes,min=1,max=2147483648,size,ours"`
-	// MaxOutgoingFrames bounds the messages that wait to be sent to one client; beyond: close code 4013.
+	// MaxOutgoingFrames bounds the messages that wait to be sent to one client; beyond: close code 4013. Above
+	// half of it, changes of one lattice namespace are joined into one.
 	MaxOutgoingFrames int `config:"max-outgoing-frames,min=1,max=4294967296,ours"`
 	// MaxPendingBytes bounds what is kept for one connection before its hello, in bytes; beyond: close code 4013.
 	MaxPendingBytes int `config:"max-pending-bytes,min=1,max=2147483648,size,ours"`

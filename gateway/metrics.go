@@ -14,7 +14,8 @@ import (
 // D47).
 type Metrics struct {
 	connects, connections, framesReceived, pools atomic.Int64
-	pubIn, pubOut, topics, latticeOut            atomic.Int64
+	pubIn, pubOut, topics                        atomic.Int64
+	latticeOut, latticeJoined                    atomic.Int64
 	calls, callErrors, refused                   atomic.Int64
 	badMessages, toNodes, fromNodes              atomic.Int64
 
@@ -68,6 +69,7 @@ func (m *Metrics) list() []metric {
 		counter(groupReplication, "frames_sent", "node_messages_sent_total", "Messages sent to other nodes or to backends that asked.", m.toNodes.Load),
 		counter(groupReplication, "frames_received", "node_messages_received_total", "Messages received from other nodes and from backends, calls not included.", m.fromNodes.Load),
 		counter("", "", "lattice_frames_total", "Frames of lattices queued for clients.", m.latticeOut.Load),
+		counter("", "", "lattice_joins_total", "Changes of lattices joined into a frame that waited for a slow client.", m.latticeJoined.Load),
 		counter("", "", "calls_total", "Calls of clients sent to backends.", m.calls.Load),
 		counter("", "", "call_errors_total", "Calls answered with an error frame.", m.callErrors.Load),
 		counter("", "", "authorizations_refused_total", "Authorizations that failed.", m.refused.Load),

@@ -228,7 +228,7 @@ func (p *Pool) leave(c *conn) {
 	gone, subs, attached := c.gone, c.subs, c.attachments
 	c.gone, c.subs, c.attachments, c.users = true, nil, nil, nil
 	for _, a := range attached {
-		a.over = true
+		a.over.Store(true)
 	}
 	c.mu.Unlock()
 	if gone {

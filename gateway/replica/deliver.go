@@ -1,6 +1,8 @@
 package replica
 
 import (
+	"slices"
+
 	"github.com/swindon-go/swindon/internal/names"
 	"github.com/swindon-go/swindon/lattice"
 )
@@ -42,7 +44,7 @@ func (n *namespace) tell(m *merged) (held []*heldChange) {
 	for i := range m.private {
 		g := &m.private[i]
 		told[g.view] = true
-		if h := g.view.take(&pending{private: g.grown, fresh: g.fresh, shared: g.view.seen(m.shared)}, m.now); h != nil {
+		if h := g.view.take(&pending{private: g.grown, fresh: g.fresh, anew: g.anew, shared: g.view.seen(m.shared)}, m.now); h != nil {
 			held = append(held, h)
 		}
 	}
@@ -118,7 +120,17 @@ func (n *namespace) change(shared []sharedGrowth) *Change {
 		data = appendKey(data, shared[i].key)
 		data = shared[i].grown.AppendVars(data)
 	}
-	return &Change{Namespace: n.name, Data: append(data, '}')}
+	return &Change{Namespace: n.name, Data: append(data, '}'), Anew: appendAnew(nil, shared)}
+}
+
+// appendAnew appends the keys that began a new life.
+func appendAnew(dst []names.Key, shared []sharedGrowth) []names.Key {
+	for i := range shared {
+		if shared[i].anew {
+			dst = append(dst, shared[i].key)
+		}
+	}
+	return dst
 }
 
 // appendKey appends a key of an object, with the comma before it.
@@ -135,7 +147,13 @@ func appendKey(dst []byte, k names.Key) []byte {
 type pending struct {
 	private lattice.Keys
 	fresh   []names.Key
+	anew    []names.Key
 	shared  []sharedGrowth
+}
+
+// begun lists the keys for Change.Anew.
+func (p *pending) begun() []names.Key {
+	return appendAnew(append(slices.Clip(p.fresh), p.anew...), p.shared)
 }
 
 // appendTo appends the view's Change, or nothing: when nothing is left of it (decision D19).

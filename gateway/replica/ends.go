@@ -27,14 +27,18 @@ func (p *privateCopy) visible(now int64) []names.Key {
 	return out
 }
 
-// unseen lists the keys of d that are not visible yet.
-func (p *privateCopy) unseen(d *lattice.Keys, now int64) (fresh []names.Key) {
-	for k := range d.All() {
-		if !p.sees(k, now) {
+// news lists the keys of d that are not visible yet, and those that are and begin a new life by d; an update, whose
+// generations count for nothing, begins none.
+func (p *privateCopy) news(d *lattice.Keys, now int64, update bool) (fresh, anew []names.Key) {
+	for k, st := range d.All() {
+		switch s := p.keys.Get(k); {
+		case s == nil || s.Ended(now):
 			fresh = append(fresh, k)
+		case !update && st.Gen > s.Gen:
+			anew = append(anew, k)
 		}
 	}
-	return fresh
+	return fresh, anew
 }
 
 // due is when something has to be done because a state ends: it is hidden, and later forgotten; 0: never. early is how

@@ -20,6 +20,8 @@ type sharedGrowth struct {
 	key   names.Key
 	copy  *sharedCopy
 	grown lattice.State
+	// anew says that nothing of the key's life was known before.
+	anew bool
 }
 
 type privateGrowth struct {
@@ -27,6 +29,8 @@ type privateGrowth struct {
 	grown lattice.Keys
 	// fresh are keys that have become visible.
 	fresh []names.Key
+	// anew are other keys that began a new life.
+	anew []names.Key
 }
 
 // merge takes a change into the copy of its document, if there is one.
@@ -45,6 +49,7 @@ func (n *namespace) merge(m *merged, c *docChange) {
 func (n *namespace) mergeShared(m *merged, p *sharedCopy, c *docChange) {
 	n.expireShared(p, m.now)
 	loaded, ended := p.loaded, p.state.Ended(m.now)
+	gen, empty := p.state.Gen, p.state.Empty()
 	grown := join(m, &p.version, &p.state, &c.delta.shared, c, func() (lattice.State, bool) {
 		return p.state.Apply(&c.delta.shared, m.now)
 	})
@@ -65,7 +70,7 @@ func (n *namespace) mergeShared(m *merged, p *sharedCopy, c *docChange) {
 		grown = p.state
 	}
 	if !grown.Empty() {
-		m.shared = append(m.shared, sharedGrowth{c.doc.Key, p, grown})
+		m.shared = append(m.shared, sharedGrowth{c.doc.Key, p, grown, empty || ended || p.state.Gen != gen})
 	}
 }
 
@@ -76,7 +81,7 @@ func (n *namespace) mergePrivate(m *merged, p *privateCopy, c *docChange) {
 	if v != nil && c.form != asDelta && c.form != asUpdate {
 		before = p.visible(m.now)
 	}
-	fresh := p.unseen(&c.delta.private, m.now)
+	fresh, anew := p.news(&c.delta.private, m.now, c.form == asUpdate)
 	grown := join(m, &p.version, &p.keys, &c.delta.private, c, func() (lattice.Keys, bool) {
 		return p.keys.Apply(&c.delta.private, m.now, 0)
 	})
@@ -101,7 +106,7 @@ func (n *namespace) mergePrivate(m *merged, p *privateCopy, c *docChange) {
 		}
 	}
 	if v.open && (grown.Len() > 0 || len(visible) > 0) {
-		m.private = append(m.private, privateGrowth{v, grown, visible})
+		m.private = append(m.private, privateGrowth{v, grown, visible, anew})
 	}
 }
 

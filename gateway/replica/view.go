@@ -154,7 +154,7 @@ func (v *View) give(p *pending, now int64) {
 		return
 	}
 	if data := p.appendTo(nil, v, now); len(data) > 0 {
-		v.changed(&Change{Namespace: v.ns.name, Data: data})
+		v.changed(&Change{Namespace: v.ns.name, Data: data, Anew: p.begun()})
 	}
 }
 
@@ -185,7 +185,7 @@ func (v *View) unhold(now int64) {
 		h := v.held[0]
 		v.held = v.held[1:]
 		if h.whole {
-			v.changed(&Change{Namespace: v.ns.name, Data: v.appendSnapshot(nil, now)})
+			v.changed(&Change{Namespace: v.ns.name, Data: v.appendSnapshot(nil, now), Whole: true})
 		} else {
 			v.give(&h.pending, now)
 		}
