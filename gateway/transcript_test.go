@@ -106,6 +106,11 @@ func play(t *testing.T, config, script string) {
 		s.nodes[strconv.Itoa(n)] = startNode(t, n, s.setup, s.network, s.backends)
 		s.vars["node"+strconv.Itoa(n)] = string(nodeID(n))
 	}
+	for _, nd := range s.nodes {
+		for !nd.pool.Ready() { // the last nodes of a mesh are still loading from the first
+			time.Sleep(time.Millisecond)
+		}
+	}
 	for i, line := range strings.Split(script, "\n") {
 		line = strings.TrimSpace(line)
 		if line == "" || strings.HasPrefix(line, "#") {
