@@ -84,7 +84,7 @@ func TestAnew(t *testing.T) {
 			a.update(`{"private":{"ann":{"q:1":{"own_counter":1},"q:2":{"own_counter":1}}}}`)
 			ann.expect(t, `{"q:1":{"n_counter":2,"own_counter":1},"q:2":{"own_counter":1}} q:1`)
 
-			if err := a.set.PurgePrivate(t.Context(), "ann"); err != nil {
+			if _, err := a.set.PurgePrivate(t.Context(), "ann", time.Now().Add(time.Minute)); err != nil {
 				t.Fatal(err)
 			}
 			synctest.Wait()
