@@ -32,6 +32,8 @@ type history struct {
 	c     *testkit.Cluster
 	truth *testkit.Truth
 
+	quiet   *quiet
+	judged  atomic.Int64 // moves of clients
 	number  atomic.Int64 // of the last update
 	refused atomic.Int64
 	writing atomic.Bool
@@ -52,7 +54,7 @@ type historyClient struct {
 }
 
 func newHistory(t *testing.T, c *testkit.Cluster) *history {
-	return &history{t: t, c: c, truth: testkit.NewTruth()}
+	return &history{t: t, c: c, truth: testkit.NewTruth(), quiet: newQuiet(c)}
 }
 
 func (h *history) start() {
@@ -82,7 +84,7 @@ func (h *history) start() {
 func (h *history) stop() {
 	h.writing.Store(false)
 	h.writers.Wait()
-	h.c.Logf("%d updates acknowledged, %d refusals", h.number.Load(), h.refused.Load())
+	h.c.Logf("%d updates acknowledged, %d refusals; %d moves of clients judged", h.number.Load(), h.refused.Load(), h.judged.Load())
 }
 
 // write sends updates until it is told to stop. Each is repeated until it is acknowledged.
@@ -184,7 +186,7 @@ func (h *history) delta(rng *rand.Rand) string {
 
 // look keeps a client connected to some node and attached to all namespaces.
 func (h *history) look(cl *historyClient) {
-	for h.here.Load() {
+	for moved := false; h.here.Load(); {
 		n := h.c.Nodes[cl.rng.IntN(len(h.c.Nodes))]
 		v, err := h.c.Connect(n, cl.user)
 		if err != nil || !h.attach(cl, v) {
@@ -198,11 +200,26 @@ func (h *history) look(cl *historyClient) {
 		cl.now = v
 		cl.mu.Unlock()
 		stay := time.Duration(1000+cl.rng.IntN(8000)) * time.Millisecond
+		judged := !moved
 		for begin := time.Now(); h.here.Load() && v.Open() && (time.Since(begin) < stay || !h.writing.Load()); {
 			time.Sleep(20 * time.Millisecond)
+			if !judged && time.Since(begin) > mayLag && h.quiet.lasts(n, settles) {
+				judged = true
+				h.judge(cl, v)
+			}
 		}
 		cl.all.Join(v.View)
+		moved = true
 		v.Leave()
+	}
+}
+
+// judge compares what a client is told now with all that it was told on the connections before, on whichever nodes. Nothing that is
+// written here ends, so a key that is missing is lost.
+func (h *history) judge(cl *historyClient, v *testkit.Visitor) {
+	h.judged.Add(1)
+	if lacking := v.View.Lacks(cl.all); len(lacking) > 0 && v.Open() {
+		h.t.Errorf("%s has moved to node %s and is not told any more what it was told before: %s", cl.user, v.Node.Name, strings.Join(lacking, "; "))
 	}
 }
 

@@ -217,6 +217,57 @@ func (w *View) Text(namespace string) string {
 	return w.spaces[namespace].Text()
 }
 
+// Lacks says what of an earlier view this one lacks, empty when it lacks nothing: keys and variables that vanished, counters that fell,
+// sets that shrank, registers that went back or have another value with the same version. Both must be of one user; a key that has
+// ended between the two is lacking, too.
+func (w *View) Lacks(earlier *View) []string {
+	earlier.mu.Lock()
+	defer earlier.mu.Unlock()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var lacking []string
+	for _, namespace := range slices.Sorted(maps.Keys(earlier.spaces)) {
+		for _, key := range slices.Sorted(maps.Keys(earlier.spaces[namespace])) {
+			vars, known := w.spaces[namespace][key]
+			if !known {
+				lacking = append(lacking, fmt.Sprintf("%s: the key %s vanished", namespace, key))
+				continue
+			}
+			for _, what := range vars.lacks(earlier.spaces[namespace][key]) {
+				lacking = append(lacking, fmt.Sprintf("%s: %s.%s", namespace, key, what))
+			}
+		}
+	}
+	return lacking
+}
+
+func (v Vars) lacks(earlier Vars) (lacking []string) {
+	for _, name := range slices.Sorted(maps.Keys(earlier)) {
+		switch was := earlier[name].(type) {
+		case *big.Int:
+			if now, known := v[name].(*big.Int); !known || now.Cmp(was) < 0 {
+				lacking = append(lacking, fmt.Sprintf("%s was %v and is %v", name, was, v[name]))
+			}
+		case map[string]bool:
+			now, _ := v[name].(map[string]bool)
+			for _, member := range slices.Sorted(maps.Keys(was)) {
+				if !now[member] {
+					lacking = append(lacking, fmt.Sprintf("%s has lost %q", name, member))
+				}
+			}
+			if len(was) == 0 && now == nil {
+				lacking = append(lacking, name+" vanished")
+			}
+		case Register:
+			now, known := v[name].(Register)
+			if !known || now.Version < was.Version || now.Version == was.Version && now.Value != was.Value {
+				lacking = append(lacking, fmt.Sprintf("%s was %v and is %v", name, was, v[name]))
+			}
+		}
+	}
+	return lacking
+}
+
 // Join merges another view into this one, as the client library does over reconnections.
 func (w *View) Join(other *View) {
 	other.mu.Lock()

@@ -2,6 +2,7 @@ package testkit
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 )
 
@@ -36,6 +37,38 @@ func TestView(t *testing.T) {
 	other.Join(v)
 	if got := other.Text("ns"); got != v.Text("ns") {
 		t.Errorf("joined into nothing it is %s", got)
+	}
+}
+
+// A view that follows on another tells what it has lost of it.
+func TestViewLacks(t *testing.T) {
+	t.Parallel()
+	view := func(text string) *View {
+		v := NewView()
+		if err := v.Frame("ns", json.RawMessage(text)); err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+	earlier := view(`{"q":{"a_counter":5,"t_set":["x","y"],"e_set":[],"r_register":[2,"b"]},"z":{}}`)
+	for text, want := range map[string]string{
+		`{"q":{"a_counter":5,"t_set":["x","y"],"e_set":[],"r_register":[2,"b"]},"z":{}}`:                                            ``,
+		`{"q":{"a_counter":6,"b_counter":1,"t_set":["w","x","y"],"e_set":["w"],"r_register":[3,"c"]},"z":{"a_counter":1},"new":{}}`: ``,
+		`{"q":{"a_counter":5,"t_set":["x","y"],"e_set":[],"r_register":[2,"b"]}}`:                                                   `ns: the key z vanished`,
+		`{"q":{"a_counter":4,"t_set":["x"],"r_register":[2,"c"]},"z":{}}`: `ns: q.a_counter was 5 and is 4; ns: q.e_set vanished; ` +
+			`ns: q.r_register was {2 "b"} and is {2 "c"}; ns: q.t_set has lost "y"`,
+		`{"q":{"r_register":[1,"z"]},"z":{}}`: `ns: q.a_counter was 5 and is <nil>; ns: q.e_set vanished; ` +
+			`ns: q.r_register was {2 "b"} and is {1 "z"}; ns: q.t_set has lost "x"; ns: q.t_set has lost "y"`,
+	} {
+		if got := strings.Join(view(text).Lacks(earlier), "; "); got != want {
+			t.Errorf("%s lacks\n%s\nwant\n%s", text, got, want)
+		}
+	}
+	if got := NewView().Lacks(earlier); len(got) != 2 {
+		t.Errorf("a view of nothing lacks %q", got)
+	}
+	if got := earlier.Lacks(NewView()); len(got) != 0 {
+		t.Errorf("beside nothing it lacks %q", got)
 	}
 }
 
