@@ -28,6 +28,9 @@ func (s *Set) blend(have *held, r *round) blend {
 	if err := b.next.check(r.doc.Kind, s.limits()); err != nil {
 		b = s.tryEach(have, r, now)
 	}
+	if b.tell && !have.exists && r.doc.Kind == names.SharedDoc {
+		b.changed = true // a key without variables is one too: it counts
+	}
 	b.ttl = b.next.ttl(r.doc.Kind, now)
 	return b
 }

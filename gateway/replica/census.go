@@ -17,7 +17,8 @@ func (s *Set) Census() (c Census) {
 		n.mu.Lock()
 		c.Namespaces++
 		for _, p := range n.shared {
-			if !p.state.Empty() { // what somebody sees and nobody has written is no key yet
+			// What somebody sees and nobody has written is no key yet.
+			if !p.state.Empty() || p.known || p.rev > p.gone {
 				c.SetItems += c.Shared.add(&p.state)
 			}
 		}

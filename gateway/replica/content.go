@@ -14,6 +14,8 @@ type content struct {
 	shared  lattice.State
 	private lattice.Keys
 	record  []byte
+	// forgotten says that a shared key was read that had ended too long ago to be kept.
+	forgotten bool
 }
 
 // parse reads a document's stored form and forgets what ended long ago at now.
@@ -21,7 +23,7 @@ func parse(kind names.DocKind, data []byte, now int64) (c content, err error) {
 	switch kind {
 	case names.SharedDoc:
 		if c.shared, err = lattice.ParseState(data); err == nil && c.shared.Droppable(now) {
-			c.shared = lattice.State{}
+			c.shared, c.forgotten = lattice.State{}, true
 		}
 	case names.PrivateDoc:
 		if c.private, err = lattice.ParseKeys(data); err == nil {

@@ -12,7 +12,7 @@ func (n *namespace) digestShared(k names.Key, p *sharedCopy) {
 		return
 	}
 	var d uint64
-	if !p.state.Empty() || p.state.End != 0 {
+	if p.known {
 		d = mix('s', string(k), p.state.Digest())
 	}
 	n.sum += d - p.digest

@@ -1,11 +1,6 @@
 package replica
 
 import (
-	"container/heap"
-	"context"
-	"sync"
-	"time"
-
 	"github.com/swindon-go/swindon/internal/names"
 	"github.com/swindon-go/swindon/lattice"
 )
@@ -70,13 +65,13 @@ func earlier(a, b int64) int64 {
 // expireShared forgets what ended long ago. The caller holds the lock.
 func (n *namespace) expireShared(p *sharedCopy, now int64) {
 	if p.state.Droppable(now + n.set.early) {
-		p.state = lattice.State{}
+		p.state, p.known = lattice.State{}, false
 	}
 }
 
 // expirePrivate hides the keys that have ended and forgets those that ended long ago. The caller holds the lock.
 func (n *namespace) expirePrivate(p *privateCopy, now int64) {
-	if p.queued == 0 || now < p.queued {
+	if p.end == nil || now < p.end.at {
 		return
 	}
 	if p.view != nil {
@@ -105,8 +100,7 @@ func (n *namespace) expire(doc names.Doc, now int64) {
 	n.expireNow(doc, now)
 	if doc.Kind == names.SharedDoc {
 		if p := n.shared[doc.Key]; p != nil {
-			p.queued = 0
-			n.queueEnd(doc, &p.version, due(&p.state, now, n.set.early))
+			n.requeueEnd(doc, &p.version, due(&p.state, now, n.set.early))
 			n.digestShared(doc.Key, p)
 			if n.set.mesh != nil && p.digest == 0 && len(p.viewers) == 0 {
 				n.dropShared(doc.Key)
@@ -115,103 +109,10 @@ func (n *namespace) expire(doc names.Doc, now int64) {
 		return
 	}
 	if p := n.private[doc.User]; p != nil {
-		p.queued = 0
-		n.queueEnd(doc, &p.version, p.nextEnd(&p.keys, now, n.set.early))
+		n.requeueEnd(doc, &p.version, p.nextEnd(&p.keys, now, n.set.early))
 		n.digestPrivate(doc.User, p)
 		if n.set.mesh != nil && p.digest == 0 && p.view == nil {
 			n.dropPrivate(doc.User)
 		}
 	}
-}
-
-// queueEnd has the Set come back to a document at a time, unless it does so earlier anyway.
-func (n *namespace) queueEnd(doc names.Doc, v *version, at int64) {
-	if at == 0 || v.queued != 0 && v.queued <= at {
-		return
-	}
-	v.queued = at
-	n.set.ends.add(end{at, doc})
-}
-
-// end is a document for which something is due at a time, in Unix milliseconds.
-type end struct {
-	at  int64
-	doc names.Doc
-}
-
-// ends is the queue of them: one timer for all keys of a Set.
-type ends struct {
-	mu   sync.Mutex // guards list; no other is taken under it
-	list endHeap
-	wake chan struct{}
-}
-
-func newEnds() *ends { return &ends{wake: make(chan struct{}, 1)} }
-
-func (e *ends) add(x end) {
-	e.mu.Lock()
-	heap.Push(&e.list, x)
-	first := e.list[0] == x
-	e.mu.Unlock()
-	if first {
-		poke(e.wake)
-	}
-}
-
-// due takes out the documents that are due, and tells when the next is; 0: none.
-func (e *ends) due(now int64) (out []names.Doc, next int64) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for len(e.list) > 0 && e.list[0].at <= now {
-		out = append(out, heap.Pop(&e.list).(end).doc)
-	}
-	if len(e.list) > 0 {
-		next = e.list[0].at
-	}
-	return out, next
-}
-
-// keepEnds hides keys when they end, until ctx does.
-func (s *Set) keepEnds(ctx context.Context) {
-	for {
-		docs, next := s.ends.due(s.nowMs())
-		for _, doc := range docs {
-			if n := s.namespaceOf(doc.Namespace, false); n != nil {
-				n.expire(doc, s.nowMs())
-				n.release()
-			}
-		}
-		var timer <-chan time.Time
-		if next != 0 {
-			timer = time.After(time.Duration(max(next-s.nowMs(), 1)) * time.Millisecond)
-		}
-		select {
-		case <-timer:
-		case <-s.ends.wake:
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-// poke leaves one token in a channel.
-func poke(c chan struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
-	}
-}
-
-type endHeap []end
-
-func (h endHeap) Len() int           { return len(h) }
-func (h endHeap) Less(i, j int) bool { return h[i].at < h[j].at }
-func (h endHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
-func (h *endHeap) Push(x any)        { *h = append(*h, x.(end)) }
-func (h *endHeap) Pop() any {
-	last := len(*h) - 1
-	x := (*h)[last]
-	(*h)[last] = end{}
-	*h = (*h)[:last]
-	return x
 }

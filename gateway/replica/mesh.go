@@ -93,8 +93,8 @@ func (m *mesh) apply(ns names.Namespace, ts []target) ([]docChange, error) {
 	for i := range ts {
 		t := &ts[i]
 		n.expireNow(t.doc, g.now)
-		next, _ := n.contentOf(t.doc)
-		if t.doc.Kind == names.SharedDoc && !next.written() && t.delta.written() {
+		next, known := n.contentOf(t.doc)
+		if t.doc.Kind == names.SharedDoc && !known {
 			created++
 		}
 		next.apply(t.doc.Kind, &t.delta, g.now, 0)
@@ -115,37 +115,39 @@ func (m *mesh) apply(ns names.Namespace, ts []target) ([]docChange, error) {
 	return batch, nil
 }
 
-// contentOf returns a copy of what a document holds. The caller holds the lock.
+// contentOf returns a copy of what a document holds; known is false when nobody has written it, which somebody may look
+// at all the same. The caller holds the lock.
 func (n *namespace) contentOf(d names.Doc) (c content, known bool) {
 	if d.Kind == names.SharedDoc {
-		if p := n.shared[d.Key]; p != nil {
+		if p := n.shared[d.Key]; p != nil && p.known {
 			return content{shared: p.state}, true
 		}
 		return c, false
 	}
-	if p := n.private[d.User]; p != nil {
+	if p := n.private[d.User]; p != nil && p.keys.Len() > 0 {
 		return content{private: p.keys.Clone()}, true
 	}
 	return c, false
 }
 
-// written tells whether somebody has written the shared key: what is only seen is no key.
-func (c *content) written() bool { return !c.shared.Empty() || c.shared.End != 0 }
-
-// written counts the shared keys. The caller holds the lock.
+// written counts the shared keys, those without variables included, and those that have ended as long as they are
+// remembered. The caller holds the lock.
 func (n *namespace) written() (keys int) {
 	for _, p := range n.shared {
-		if !p.state.Empty() || p.state.End != 0 {
+		if p.known {
 			keys++
 		}
 	}
 	return keys
 }
 
-// make has a copy of a document: a mesh keeps all of them. The caller holds the lock.
+// make has a copy of a document that somebody has written: a mesh keeps all of them. The caller holds the lock and merges
+// what was written.
 func (n *namespace) make(d names.Doc) {
 	if d.Kind == names.SharedDoc {
-		n.sharedFor(d.Key)
+		p := n.sharedFor(d.Key)
+		n.expireShared(p, n.set.nowMs()) // or the merge would forget that it is written
+		p.known = true
 	} else {
 		n.privateFor(d.User)
 	}

@@ -88,12 +88,22 @@ func (m *mesh) hear(msg port.Message, ns names.Namespace, user names.UserID) {
 // false when something did not fit into the message and is being fetched.
 func (m *mesh) hearDocs(body []byte, ns names.Namespace, from names.NodeID) (later []names.Doc, whole bool, err error) {
 	batch, err := m.set.parseDocs(ns, body, func(names.Doc) bool { return true })
-	known := slices.DeleteFunc(batch, func(c docChange) bool { return c.form == asUnknown })
-	if whole = len(known) == len(batch); !whole {
+	whole = !slices.ContainsFunc(batch, func(c docChange) bool { return c.form == asUnknown })
+	if !whole {
 		m.fetch(repair{from, ns})
 	}
+	known := slices.DeleteFunc(batch, func(c docChange) bool { return c.form == asUnknown || c.empty() })
 	m.set.deliver(ns, known)
 	return m.later(ns, known), whole, err
+}
+
+// empty tells whether nothing is left of what was heard of a document, because all of it ended too long ago: no copy is
+// made for it.
+func (c *docChange) empty() bool {
+	if c.doc.Kind == names.SharedDoc {
+		return c.delta.forgotten
+	}
+	return c.delta.private.Len() == 0
 }
 
 // later picks those documents that are in a later life here than in what was heard of them.

@@ -31,8 +31,8 @@ type version struct {
 	loaded bool
 	// loose says that the copy may hold what the store does not hold yet.
 	loose bool
-	// queued is the earliest end that stands in the Set's queue of ends, in Unix milliseconds; 0: none.
-	queued int64
+	// end is the copy's place in the Set's queue of ends, at its earliest end; nil: it has none.
+	end *end
 	// digest is the document's part of the namespace's sum; kept in a mesh only.
 	digest uint64
 }
@@ -41,6 +41,8 @@ type version struct {
 type sharedCopy struct {
 	version
 	state lattice.State
+	// known says that somebody has written the key, if only {}, and not merely looks at it; kept in a mesh only.
+	known bool
 	// viewers are the views in which the key is visible.
 	viewers map[*View]struct{}
 }
@@ -136,26 +138,30 @@ func (n *namespace) follow(v *View, k names.Key) *sharedCopy {
 	return c
 }
 
-// unfollow takes a key out of a view; a copy that nobody looks at is dropped, unless this is a mesh.
+// unfollow takes a key out of a view; a copy that nobody looks at is dropped, unless it is a document of a mesh.
 func (n *namespace) unfollow(v *View, k names.Key) {
 	c := n.shared[k]
 	if c == nil {
 		return
 	}
 	delete(c.viewers, v)
-	if len(c.viewers) == 0 && n.set.mesh == nil {
+	if len(c.viewers) == 0 && !c.known {
 		n.dropShared(k)
 	}
 }
 
 func (n *namespace) dropShared(k names.Key) {
-	n.sum -= n.shared[k].digest
+	c := n.shared[k]
+	n.sum -= c.digest
+	n.unqueueEnd(&c.version)
 	delete(n.shared, k)
 	n.set.metrics.documents.Add(-1)
 }
 
 func (n *namespace) dropPrivate(u names.UserID) {
-	n.sum -= n.private[u].digest
+	c := n.private[u]
+	n.sum -= c.digest
+	n.unqueueEnd(&c.version)
 	delete(n.private, u)
 	n.set.metrics.documents.Add(-1)
 }

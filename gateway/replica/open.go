@@ -203,7 +203,7 @@ func (n *namespace) dropView(v *View) {
 		h.end()
 	}
 	v.held, v.open, v.doc.view = nil, false, nil
-	if n.set.mesh == nil {
+	if n.set.mesh == nil || v.doc.keys.Len() == 0 {
 		n.dropPrivate(v.user)
 	}
 	n.set.metrics.views.Add(-1)
