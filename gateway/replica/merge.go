@@ -95,6 +95,13 @@ func (n *namespace) mergePrivate(m *merged, p *privateCopy, c *docChange) {
 			n.unfollow(v, k)
 		}
 	}
+	if n.set.mesh != nil {
+		for k := range c.delta.private.All() {
+			if !p.sees(k, m.now) { // a grace has ended it
+				n.unfollow(v, k)
+			}
+		}
+	}
 	if len(before) > 0 && len(v.held) > 0 {
 		m.arrived = append(m.arrived, v)
 	}

@@ -34,15 +34,18 @@ func (m *mesh) endAs(ctx context.Context, n *namespace, c docChange, ok bool) er
 	return err // an earlier life than others know of has ended anyway
 }
 
-// ending makes the change that ends a document. The caller holds the lock.
+// ending makes the change that ends a document. The caller holds the lock. Ends join as their maximum, so an end of now
+// would not prevail over a later one: each key begins a life that has ended already. That life is the next one and not
+// one of the present time, as those are that begin with a write behind an end (lattice.State.Apply): so a purge by a node
+// that has missed such a write ends the life that it knows of, and not the new one.
 func (n *namespace) ending(doc names.Doc, digest uint64, now int64) (c docChange, ok bool) {
 	c.doc = doc
 	if doc.Kind == names.SharedDoc {
 		p := n.shared[doc.Key]
-		if p == nil || p.digest != digest || p.state.End != 0 {
+		if p == nil || p.digest != digest || p.state.Ended(now) {
 			return c, false
 		}
-		c.delta.shared = lattice.State{End: now, Gen: p.state.Gen}
+		c.delta.shared = over(&p.state, now)
 		return c, true
 	}
 	p := n.private[doc.User]
@@ -50,12 +53,15 @@ func (n *namespace) ending(doc names.Doc, digest uint64, now int64) (c docChange
 		return c, false
 	}
 	for k, st := range p.keys.All() {
-		if st.End == 0 {
-			c.delta.private.Put(k, lattice.State{End: now, Gen: st.Gen})
+		if !st.Ended(now) {
+			c.delta.private.Put(k, over(st, now))
 		}
 	}
 	return c, c.delta.private.Len() > 0
 }
+
+// over is what takes the place of a life that is ended now.
+func over(s *lattice.State, now int64) lattice.State { return lattice.State{End: now, Gen: s.Gen + 1} }
 
 // sharedDocs goes through the shared documents that have not ended, with their digests.
 func (m *mesh) sharedDocs(each func(names.Doc, uint64) (more bool)) {
