@@ -116,7 +116,11 @@ func (h *history) overHTTP(rng *rand.Rand) func(ns, body string) error {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
 		n := h.c.Nodes[rng.IntN(len(h.c.Nodes))]
+		sent := time.Now()
 		a, err := n.API(ctx, "POST", "/v1/lattice/"+nsPath(ns), body)
+		if err == nil && a.StatusCode == 204 {
+			h.quiet.acknowledged(n, sent)
+		}
 		if err == nil && a.StatusCode != 204 {
 			err = fmt.Errorf("node %s answers %d", n.Name, a.StatusCode)
 			if a.StatusCode != 503 {
@@ -218,9 +222,17 @@ func (h *history) look(cl *historyClient) {
 // written here ends, so a key that is missing is lost.
 func (h *history) judge(cl *historyClient, v *testkit.Visitor) {
 	h.judged.Add(1)
-	if lacking := v.View.Lacks(cl.all); len(lacking) > 0 && v.Open() {
-		h.t.Errorf("%s has moved to node %s and is not told any more what it was told before: %s", cl.user, v.Node.Name, strings.Join(lacking, "; "))
+	lacking := v.View.Lacks(cl.all)
+	if len(lacking) == 0 || !v.Open() {
+		return
 	}
+	begin := time.Now()
+	after := "not within 10 s"
+	if within(10*time.Second, func() bool { return len(v.View.Lacks(cl.all)) == 0 }) {
+		after = fmt.Sprint("only ", time.Since(begin), " too late")
+	}
+	h.c.Logf("%s on node %s was told what it lacked: %s", cl.user, v.Node.Name, after)
+	h.t.Errorf("%s has moved to node %s and is not told there what it was told before, %s: %s", cl.user, v.Node.Name, after, strings.Join(lacking, "; "))
 }
 
 // attach is what a backend does after hello; it tries any node.

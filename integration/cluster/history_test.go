@@ -64,9 +64,10 @@ func (f *faults) run(until time.Time) {
 	pauses := min(time.Until(until)/2, restEvery)
 	for rest := time.Now().Add(pauses); time.Now().Before(until); {
 		if time.Now().After(rest) {
+			begin := time.Now()
 			f.rest()
 			rest = time.Now().Add(pauses)
-			until = until.Add(restLength)
+			until = until.Add(time.Since(begin))
 		}
 		if len(f.current) < atOnce {
 			if x := f.choose(); x != nil {
@@ -86,11 +87,16 @@ func (f *faults) run(until time.Time) {
 	}
 }
 
-// rest ends all faults and lets nothing be broken for so long that what lagged must have caught up.
+// rest ends all faults and lets nothing be broken until all nodes must have caught up, and a moment longer.
 func (f *faults) rest() {
 	f.c.Logf("rest")
 	f.endThose(func(*fault) bool { return true })
-	time.Sleep(restLength)
+	for _, n := range f.c.Nodes {
+		if !within(time.Minute, func() bool { return f.h.quiet.lasts(n, settles) }) {
+			f.h.t.Errorf("node %s acknowledges nothing for a minute after the last fault", n.Name)
+		}
+	}
+	time.Sleep(time.Second) // clients look
 }
 
 func (f *faults) endThose(which func(*fault) bool) {
