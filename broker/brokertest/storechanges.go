@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/swindon-go/swindon/internal/port"
 )
@@ -14,6 +15,14 @@ import (
 // page is what Changes answers, in short.
 func page(more uint64, changes ...port.Change) port.Page {
 	return port.Page{Changes: changes, More: more}
+}
+
+// timeless takes out of a page when its changes were written.
+func timeless(p port.Page) port.Page {
+	for i := range p.Changes {
+		p.Changes[i].Written = time.Time{}
+	}
+	return p
 }
 
 func change(key, value string, rev uint64) port.Change {
@@ -25,13 +34,22 @@ func change(key, value string, rev uint64) port.Change {
 }
 
 // testChanges: each key comes once, with its last change, in the order of those, marks too, and only above the sequence
-// that was asked for and below the filter.
+// that was asked for and below the filter. Each tells when it was written.
 func testChanges(t *testing.T, s Stores) {
 	t.Helper()
+	began := time.Now().Round(0) // the store's clock knows no monotonic time
 	list := func(filter string, after uint64, limit int, want port.Page) {
 		t.Helper()
 		reads(t, s, fmt.Sprintf("Changes of %s above %d", filter, after), want, func(ctx context.Context, s Store) (port.Page, error) {
-			return s.Changes(ctx, filter, after, limit)
+			p, err := s.Changes(ctx, filter, after, limit)
+			last := began
+			for _, c := range p.Changes {
+				if c.Written.Before(last) || c.Written.After(time.Now()) {
+					t.Errorf("%s was written at %v; the one before at %v, and it is %v", c.Key, c.Written, last, time.Now())
+				}
+				last = c.Written
+			}
+			return timeless(p), err
 		})
 	}
 	list(">", 0, 10, page(0))

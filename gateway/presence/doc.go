@@ -22,6 +22,19 @@
 // connections and the owner have died, nothing is left: who asks is told that he is offline, with a version of this
 // moment.
 //
+// Private data of an absent user must be in a record, or nothing would ever have it purged: Touch notes it, after the
+// answer to the backend. A node may die before that is written, or have too much to note (100,000), or the store may lose
+// the record. So one node searches all private documents for users whose record leads to no purge, and touches them: 15 s
+// after its start, 15 s after a node was last heard of, 11 s after the store was lost, a few seconds after it has left
+// touches out itself, and once an hour; but a node never begins two searches within a minute. It reads 512 documents and
+// their users' records at a time, two such pages a second at most, and waits while 1,000 touches are to be written. Data
+// that was forgotten thus gets a grace from the search on.
+//
+// A purge leaves what was written within the grace, by the store's time of the document (in a mesh: when this node's copy
+// changed or was loaded), since its touch may be on the way; another purge follows when that is old. An update that
+// brings nothing new writes nothing: its touch alone keeps the data, and a purge in the milliseconds before may win. In a
+// mesh so may one by an owner that has not heard of the write yet.
+//
 // Times are Unix milliseconds. The clocks of the nodes are supposed to agree within a second or so; a deadline passes by
 // the owner's clock.
 package presence

@@ -9,7 +9,7 @@ type Entry struct {
 	// Revision is what a compare-and-swap must expect: 0 when the key was never written, and also without a Value it
 	// may be the revision of the deletion.
 	Revision uint64
-	// Written is when the Value was written, by the store's clock. Only a Page tells it; elsewhere, and where the
+	// Written is when the Value, or the mark that it is gone, was written, by the store's clock. Only a Page tells it; elsewhere, and where the
 	// store does not know, it is zero.
 	Written time.Time
 }
