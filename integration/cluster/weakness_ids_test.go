@@ -22,8 +22,11 @@ func TestWeakness30RestartInvalidatesIDs(t *testing.T) {
 		}
 		for _, n := range c.Nodes {
 			for _, call := range [][3]string{
-				{"PUT", "/subscriptions/room", ""}, {"DELETE", "/subscriptions/room", ""}, {"PUT", "/lattices/desk", `{}`},
-				{"PUT", "/users", `["bob"]`}, {"DELETE", "/users", ""},
+				{"PUT", "/subscriptions/room", ""},
+				{"DELETE", "/subscriptions/room", ""},
+				{"PUT", "/lattices/desk", `{}`},
+				{"PUT", "/users", `["bob"]`},
+				{"DELETE", "/users", ""},
 			} {
 				testkit.Eventually(t, "node "+n.Name+" says of "+call[0]+call[1]+" that the connection is gone", func() bool {
 					a := n.Call(call[0], "/v1/connection/"+old+call[1], call[2])
