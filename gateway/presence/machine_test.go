@@ -105,9 +105,12 @@ func (c *cluster) do(a action) {
 			c.wg.Go(func() { _ = n.join(u, d+100*time.Millisecond) })
 			return
 		}
-		if err := n.join(u, d+100*time.Millisecond); err != nil && !n.cut && n.lose == 0 && n.slow < 100*time.Millisecond && c.calm(3*time.Second) {
+		err := n.join(u, d+100*time.Millisecond)
+		c.mu.Lock()
+		if err != nil && !n.cut && n.lose == 0 && n.slow < 100*time.Millisecond && c.calm(3*time.Second) {
 			c.t.Errorf("%v: %v", a, err)
 		}
+		c.mu.Unlock()
 	case "part":
 		n.part(u)
 	case "active":
