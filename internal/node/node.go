@@ -185,13 +185,14 @@ func (n *Node) announce(addrs []netip.AddrPort) {
 	fmt.Fprintln(n.o.Stdout, "Listening at "+strings.Join(text, ", "))
 }
 
-// groups are all sockets: those of the main listeners, of the operator and of the session pools.
+// groups are all sockets: those of the operator, of the session pools and, last, of the main listeners: who reads of those
+// can reach the others.
 func (n *Node) groups() []*listen.Group {
-	g := []*listen.Group{n.main, n.admin.group}
+	g := []*listen.Group{n.admin.group}
 	for _, name := range slices.Sorted(maps.Keys(n.pools)) {
 		g = append(g, n.pools[name].api.group)
 	}
-	return g
+	return append(g, n.main)
 }
 
 // bind binds all addresses, before privileges are dropped (decision D41).
