@@ -20,19 +20,7 @@ import (
 func TestIntake(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		network := memory.NewNetwork(0)
-		outside := network.Join()
-		d := instant{http.Header{"Content-Type": {"application/json"}}}
-		nd := startNodeWith(t, 1, newSetup(t), network, func(string) (backend.Destination, bool) {
-			return backend.Destination{HTTP: d}, true
-		})
-		c := open(t, nd.listener, "/ws", nil)
-		synctest.Wait()
-		c.next()
-		c.next()
-		if err := nd.pool.Subscribe(t.Context(), names.ConnID{Node: nd.id}, "t"); err != nil {
-			t.Fatal(err)
-		}
+		outside, nd, c := subscribed(t)
 		send := func(subject string, from names.NodeID, data string) {
 			t.Helper()
 			m := port.Message{Subject: subject, Data: []byte(data)}
@@ -97,20 +85,7 @@ func TestIntake(t *testing.T) {
 func TestIntakeOrder(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		network := memory.NewNetwork(0)
-		outside := network.Join()
-		d := instant{http.Header{"Content-Type": {"application/json"}}}
-		nd := startNodeWith(t, 1, newSetup(t), network, func(string) (backend.Destination, bool) {
-			return backend.Destination{HTTP: d}, true
-		})
-		c := open(t, nd.listener, "/ws", nil)
-		synctest.Wait()
-		c.next()
-		c.next()
-		id := names.ConnID{Node: nd.id}
-		if err := nd.pool.Subscribe(t.Context(), id, "t"); err != nil {
-			t.Fatal(err)
-		}
+		outside, _, c := subscribed(t)
 		large := strings.Repeat("x", 5000)
 		var want []string
 		for i := range 20 {
@@ -139,4 +114,24 @@ func TestIntakeOrder(t *testing.T) {
 			t.Errorf("one more: %.80q", e)
 		}
 	})
+}
+
+// subscribed starts a node with a client that has had its hello and is subscribed to the topic t, and somebody else on the
+// same network. It is called in a bubble.
+func subscribed(t *testing.T) (outside *memory.Bus, nd *node, c *client) {
+	t.Helper()
+	network := memory.NewNetwork(0)
+	outside = network.Join()
+	d := instant{http.Header{"Content-Type": {"application/json"}}}
+	nd = startNodeWith(t, 1, newSetup(t), network, func(string) (backend.Destination, bool) {
+		return backend.Destination{HTTP: d}, true
+	})
+	c = open(t, nd.listener, "/ws", nil)
+	synctest.Wait()
+	c.next()
+	c.next()
+	if err := nd.pool.Subscribe(t.Context(), names.ConnID{Node: nd.id}, "t"); err != nil {
+		t.Fatal(err)
+	}
+	return outside, nd, c
 }
