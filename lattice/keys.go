@@ -61,11 +61,38 @@ func (k *Keys) find(key names.Key) (int, bool) {
 	if k == nil {
 		return 0, false
 	}
-	return k.seek(key, 0)
+	return slices.BinarySearchFunc(k.list, key, func(e entry, key names.Key) int { return strings.Compare(string(e.key), string(key)) })
 }
 
-func (k *Keys) seek(key names.Key, at int) (int, bool) {
-	return seek(len(k.list), at, func(i int) int { return strings.Compare(string(k.list[i].key), string(key)) })
+// seek looks for a key from index at on, as the function seek does, of which it is a faster twin: a merge spends
+// much of its time here. It expects the key about stride further on.
+func (k *Keys) seek(key names.Key, at, stride int) (int, bool) {
+	list, lo, hi, step := k.list, at, at+stride-1, max(stride/4, 1)
+	for hi < len(list) {
+		c := strings.Compare(string(list[hi].key), string(key))
+		if c == 0 {
+			return hi, true
+		}
+		if c > 0 {
+			break
+		}
+		lo, hi = hi+1, hi+step
+		step *= 2
+	}
+	hi = min(hi, len(list))
+	for lo < hi {
+		mid := int(uint(lo+hi) >> 1)
+		c := strings.Compare(string(list[mid].key), string(key))
+		if c == 0 {
+			return mid, true
+		}
+		if c < 0 {
+			lo = mid + 1
+		} else {
+			hi = mid
+		}
+	}
+	return lo, false
 }
 
 // All goes through the keys in order, ended ones included. For the states the same holds as for that of Get.
@@ -122,11 +149,11 @@ type manner struct {
 	fresh  uint64
 }
 
-func (m *manner) join(s, d *State) (grown State, changed bool) {
+func (m *manner) join(s, d, grown *State) bool {
 	if m.update {
-		return s.Apply(d, m.now)
+		return s.apply(d, m.now, grown)
 	}
-	return s.Merge(d)
+	return s.merge(d, grown)
 }
 
 // each joins the states of d into those of k.
@@ -134,22 +161,24 @@ func (k *Keys) each(d *Keys, m manner) (grown Keys, changed bool) {
 	if d == nil {
 		return Keys{}, false
 	}
-	var added []entry
+	var (
+		added []entry
+		g     State
+	)
 	at := 0
 	for j := range d.list {
 		e := &d.list[j]
-		i, found := k.seek(e.key, at)
+		i, found := k.seek(e.key, at, max((len(k.list)-at)/(len(d.list)-j), 1))
 		at = i
-		var g State
 		if found {
-			var more bool
-			if g, more = m.join(&k.list[i].state, &e.state); !more {
+			if !m.join(&k.list[i].state, &e.state, &g) {
 				continue
 			}
 		} else {
-			g.Gen = m.fresh
-			m.join(&g, &e.state)
-			added = append(added, entry{e.key, g})
+			own := State{Gen: m.fresh}
+			m.join(&own, &e.state, &g)
+			g = own
+			added = append(added, entry{e.key, own})
 		}
 		if grown.list == nil {
 			grown.list = make([]entry, 0, len(d.list)-j)

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/swindon-go/swindon/internal/names"
 )
 
 func genSorted(most int) *rapid.Generator[[]int] {
@@ -73,5 +75,26 @@ func TestLastOfMany(t *testing.T) {
 	d, err := parse(t, in("shared", `{`+b.String()+`"c_counter":0}`))
 	if err != nil || d.text() != `{"q:7":{"a_counter":99,"b_counter":1,"c_counter":0}}` {
 		t.Errorf("%v", err)
+	}
+}
+
+func TestKeysSeekAgreesWithTwin(t *testing.T) {
+	t.Parallel()
+	name := func(i int) names.Key { return names.Key(fmt.Sprintf("%03d", i)) }
+	for n := range 40 {
+		var k Keys
+		for i := range n {
+			k.Put(name(2*i+1), State{})
+		}
+		for want := range 2*n + 2 {
+			at, there := k.find(name(want))
+			for from := range at + 1 {
+				for _, stride := range []int{1, 2, 3, 4, 8, 13, n + 1, 3 * n} {
+					if i, found := k.seek(name(want), from, max(stride, 1)); i != at || found != there {
+						t.Fatalf("%d of %d from %d by %d: got %d, %v, want %d, %v", want, n, from, stride, i, found, at, there)
+					}
+				}
+			}
+		}
 	}
 }

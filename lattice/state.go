@@ -68,25 +68,38 @@ func (s *State) Equal(o *State) bool {
 // Merge joins d into s: d is a whole state, or what Merge or Apply on another copy said that grew. It returns what of
 // d was new, sets as they stand in d, for others to merge. Nothing is allocated when nothing grew.
 func (s *State) Merge(d *State) (grown State, changed bool) {
+	changed = s.merge(d, &grown)
+	return grown, changed
+}
+
+// merge is Merge with a place for what was new, which it leaves alone when nothing was: states are big to hand around.
+func (s *State) merge(d, grown *State) bool {
 	if d.Gen < s.Gen {
-		return State{}, false
+		return false
 	}
 	if d.Gen > s.Gen {
-		*s = *d
-		return *d, true
+		*s, *grown = *d, *d
+		return true
 	}
-	return s.join(d)
+	return s.join(d, grown)
 }
 
 // Apply merges an update of a backend, whose generation counts for nothing: it is meant for the life that s is in. If
 // that has ended at now (Unix milliseconds), a new one begins, even when the update has no variables. Merging what is
 // returned elsewhere has the same effect.
 func (s *State) Apply(d *State, now int64) (grown State, changed bool) {
+	changed = s.apply(d, now, &grown)
+	return grown, changed
+}
+
+// apply is Apply as merge is Merge.
+func (s *State) apply(d *State, now int64, grown *State) bool {
 	if !s.Ended(now) {
-		return s.join(d)
+		return s.join(d, grown)
 	}
 	*s = State{End: d.End, Gen: max(uint64(s.End), s.Gen+1), vars: d.vars}
-	return *s, true
+	*grown = *s
+	return true
 }
 
 // For returns the update d as others have to merge it when Apply has merged it into s, whether something of it grew or
@@ -108,16 +121,16 @@ func (s *State) Without(hide *State) State {
 }
 
 // join merges the end and the variables of d into the current generation.
-func (s *State) join(d *State) (grown State, changed bool) {
+func (s *State) join(d, grown *State) bool {
 	vars := s.joinVars(d.vars)
 	if d.End <= s.End && len(vars) == 0 {
-		return State{}, false
+		return false
 	}
-	grown = State{Gen: s.Gen, vars: vars}
+	*grown = State{Gen: s.Gen, vars: vars}
 	if d.End > s.End {
 		s.End, grown.End = d.End, d.End
 	}
-	return grown, true
+	return true
 }
 
 // joinVars returns those variables of d that were new, nil if none was. They share d's memory where they stand in a row
@@ -137,7 +150,9 @@ func (s *State) joinVars(d []variable) (grown []variable) {
 				continue
 			}
 			if !own {
-				s.vars, own = slices.Clone(s.vars), true
+				vars := make([]variable, len(s.vars))
+				copy(vars, s.vars)
+				s.vars, own = vars, true
 			}
 			s.vars[i].value = joined
 		} else {
@@ -158,10 +173,16 @@ func (s *State) joinVars(d []variable) (grown []variable) {
 	return grown
 }
 
-// seekVar looks for a name in a sorted list, from index at on, as seek does.
+// fewVars are gone through one after the other.
+const fewVars = 8
+
+// seekVar looks for a name in a sorted list, from index at on, as seek does. Names are compared by their handles first: few
+// states have more than a handful of variables.
 func seekVar(list []variable, at int, name unique.Handle[string]) (int, bool) {
-	if at < len(list) && list[at].name == name {
-		return at, true
+	for i := at; i < min(at+fewVars, len(list)); i++ {
+		if list[i].name == name {
+			return i, true
+		}
 	}
 	text := name.Value()
 	return seek(len(list), at, func(i int) int {

@@ -7,16 +7,16 @@ import (
 	"time"
 )
 
-// heapFloor is memory that is reserved and never touched, in bytes.
+// HeapFloor is memory that is reserved and never touched, in bytes.
 //
 // The collector starts when the heap has doubled. A gateway with few connections lives in a handful of MiB, so under load
 // it would collect a hundred times a second and spend 10 to 20 % of its CPU on it. The reserve counts as heap, which puts
 // the start at twice its size at least, and costs no memory: pages that nobody touches are not there. For a large heap it
 // makes no difference (docs/adr/0009).
-const heapFloor = 24 << 20
+const HeapFloor = 24 << 20
 
 // reserve returns the reserve; who holds it keeps it.
-func reserve() []byte { return make([]byte, heapFloor) }
+func reserve() []byte { return make([]byte, HeapFloor) }
 
 // When memory goes back to the system: after a period in which next to nothing was allocated, if there was something to
 // collect since the last time. A burst of connections leaves garbage that the collector, with nothing to do, would leave
