@@ -14,7 +14,7 @@ import (
 const module = "github.com/swindon-go/swindon"
 
 // leaves may be imported by every package.
-var leaves = []string{"internal/names", "internal/unit", "internal/ident", "internal/jsontext", "internal/port"}
+var leaves = []string{"internal/names", "internal/unit", "internal/ident", "internal/jsontext", "internal/port", "internal/sock"}
 
 // anyOfOurs marks a package that may import whatever it needs, less what denied names.
 var anyOfOurs = []string{"*"}
@@ -55,6 +55,7 @@ var allowed = map[string][]string{
 	"internal/jsontext": {},
 	"internal/ident":    {},
 	"internal/port":     {},
+	"internal/sock":     {},
 }
 
 // denied are imports that even the wide rows must not have.

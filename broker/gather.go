@@ -30,8 +30,9 @@ func (b *Broker) RequestMany(ctx context.Context, lane port.Lane, m port.Message
 	return b.calls.gather(ctx, m, each)
 }
 
-// gathers takes the answers of one link's gathered requests. They have a subscription and a goroutine of their own, so
-// that a thousand values from the store never hold up the answer to a call. Requests are numbered as in replies.
+// gathers takes the answers of one link's gathered requests. They have a subscription of their own, and are put down by
+// the goroutine that reads from NATS, so that a thousand values from the store never hold up the answer to a call.
+// Requests are numbered as in replies.
 type gathers struct {
 	prefix  string // of all reply subjects, ends with a dot
 	answers chan *nats.Msg
@@ -60,27 +61,25 @@ func newGathers(prefix string, m *metrics) *gathers {
 	}
 }
 
-// hear puts the answers down where they belong until the link is stopped.
-func (gs *gathers) hear(ctx context.Context) {
-	for {
-		select {
-		case m := <-gs.answers:
-			gs.deliver(m)
-		case <-ctx.Done():
-			return
-		}
+// poll puts the answers down where they belong. See tap.
+func (gs *gathers) poll() {
+	if len(gs.answers) == 0 {
+		return
+	}
+	gs.mu.Lock()
+	defer gs.mu.Unlock()
+	for len(gs.answers) > 0 {
+		gs.deliver(<-gs.answers)
 	}
 }
 
-// deliver hands an answer to its request. Answers to requests that have ended are dropped.
+// deliver hands an answer to its request. Answers to requests that have ended are dropped. The caller holds mu.
 func (gs *gathers) deliver(m *nats.Msg) {
 	token, _ := strings.CutPrefix(m.Subject, gs.prefix)
 	id, err := strconv.ParseUint(token, 36, 64)
 	if err != nil {
 		return
 	}
-	gs.mu.Lock()
-	defer gs.mu.Unlock()
 	g := gs.open[id]
 	if g == nil || g.err != nil {
 		return

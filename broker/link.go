@@ -122,6 +122,7 @@ func newLink(lane port.Lane, urls []string, target []nats.Option, b *Broker) *li
 		l.options = append(l.options, nats.NoEcho())
 	}
 	l.options = append(l.options, l.tap.option)
+	l.tap.add(l.gathers)
 	l.subs[&subscription{subject: l.replies.prefix + "*", ch: l.answers, link: l}] = struct{}{}
 	l.subs[&subscription{subject: l.gathers.prefix + "*", ch: l.gathers.answers, link: l}] = struct{}{}
 	return l
@@ -133,7 +134,6 @@ func (l *link) open() {
 	l.m.rebuilds.WithLabelValues(l.lane.String())
 	l.wg.Go(l.keep)
 	l.wg.Go(l.hear)
-	l.wg.Go(func() { l.gathers.hear(l.ctx) })
 }
 
 // hear hands the answers to their requests.

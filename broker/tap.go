@@ -10,41 +10,46 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"github.com/swindon-go/swindon/internal/sock"
 )
 
-// tap lets intakes work on the goroutine that reads from NATS. The client library has one per connection, which takes in
+// poller takes what the client library has put down for it.
+type poller interface{ poll() }
+
+// tap lets pollers work on the goroutine that reads from NATS. The client library has one per connection, which takes in
 // all that it has read before it reads again: so a read is the moment to look at what has been put down.
 //
 // The library also reads while it connects, holding its own lock. Hence what runs here must not call the library.
 type tap struct {
-	mu      sync.Mutex // held while intakes changes
-	intakes atomic.Pointer[[]*intake]
+	mu      sync.Mutex // held while pollers changes
+	pollers atomic.Pointer[[]poller]
 }
 
-func (t *tap) add(in *intake) { t.change(func(list []*intake) []*intake { return append(list, in) }) }
+func (t *tap) add(p poller) { t.change(func(list []poller) []poller { return append(list, p) }) }
 
-func (t *tap) remove(in *intake) {
-	t.change(func(list []*intake) []*intake {
-		return slices.DeleteFunc(list, func(each *intake) bool { return each == in })
+func (t *tap) remove(p poller) {
+	t.change(func(list []poller) []poller {
+		return slices.DeleteFunc(list, func(each poller) bool { return each == p })
 	})
 }
 
-func (t *tap) change(f func([]*intake) []*intake) {
+func (t *tap) change(f func([]poller) []poller) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	var list []*intake
-	if old := t.intakes.Load(); old != nil {
+	var list []poller
+	if old := t.pollers.Load(); old != nil {
 		list = slices.Clone(*old)
 	}
 	list = f(list)
-	t.intakes.Store(&list)
+	t.pollers.Store(&list)
 }
 
 // poll handles what has been put down.
 func (t *tap) poll() {
-	if list := t.intakes.Load(); list != nil {
-		for _, in := range *list {
-			in.poll()
+	if list := t.pollers.Load(); list != nil {
+		for _, each := range *list {
+			each.poll()
 		}
 	}
 }
@@ -87,7 +92,7 @@ func (d tappedDialer) Dial(network, address string) (net.Conn, error) {
 	for _, each := range hosts {
 		dialer := net.Dialer{Timeout: d.timeout / time.Duration(len(hosts))}
 		if nc, err = dialer.DialContext(ctx, network, net.JoinHostPort(each, port)); err == nil {
-			return tappedConn{nc, d.tap}, nil
+			return tappedConn{sock.Quiet(nc), d.tap}, nil
 		}
 	}
 	return nil, err

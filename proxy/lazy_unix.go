@@ -7,6 +7,8 @@ import (
 	"io"
 	"net"
 	"syscall"
+
+	"github.com/swindon-go/swindon/internal/sock"
 )
 
 // lazyReader reads from a connection without holding a buffer while nothing comes.
@@ -65,12 +67,7 @@ func (l *lazyReader) read() error {
 // tryRead reads without waiting; false makes the runtime wait until the socket is readable.
 func (l *lazyReader) tryRead(fd uintptr) bool {
 	l.buf = newBuffer()
-	for {
-		l.n, l.err = syscall.Read(int(fd), l.buf.p)
-		if !errors.Is(l.err, syscall.EINTR) {
-			break
-		}
-	}
+	l.n, l.err = sock.Read(int(fd), l.buf.p)
 	if !errors.Is(l.err, syscall.EAGAIN) {
 		return true
 	}

@@ -5,6 +5,8 @@ package proxy
 import (
 	"errors"
 	"syscall"
+
+	"github.com/swindon-go/swindon/internal/sock"
 )
 
 // alive tells whether an idle connection may be used: the backend has neither closed it nor sent anything. It does not
@@ -15,9 +17,7 @@ func (c *conn) alive() bool {
 	}
 	quiet := false
 	err := c.raw.Read(func(fd uintptr) bool {
-		var b [1]byte
-		_, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
-		quiet = err == syscall.EAGAIN
+		quiet = sock.Silent(int(fd))
 		return true
 	})
 	return err == nil && quiet

@@ -8,6 +8,8 @@ import (
 	"os"
 	"syscall"
 	"time"
+
+	"github.com/swindon-go/swindon/internal/sock"
 )
 
 // swapper sends a small request and waits for the first bytes of its response inside one call of the runtime's poller:
@@ -70,17 +72,13 @@ func (s *swapper) do(fd uintptr) bool {
 
 // write writes the request; true when there is nothing to wait for.
 func (s *swapper) write(fd int) bool {
-	if s.c.reused {
-		var b [1]byte
-		_, _, err := syscall.Recvfrom(fd, b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
-		if err != syscall.EAGAIN {
-			s.err = errStale
-			return true
-		}
+	if s.c.reused && !sock.Silent(fd) {
+		s.err = errStale
+		return true
 	}
-	n, err := syscall.Write(fd, s.req)
-	s.n = max(n, 0)
-	if err != nil && err != syscall.EAGAIN && err != syscall.EINTR {
+	n, err := sock.Write(fd, s.req)
+	s.n = n
+	if err != nil && !errors.Is(err, syscall.EAGAIN) {
 		s.err = os.NewSyscallError("write", err)
 		return true
 	}
@@ -89,9 +87,9 @@ func (s *swapper) write(fd int) bool {
 
 // read reads the first bytes of the response; true when there are any, or none can come.
 func (s *swapper) read(fd int) bool {
-	n, err := syscall.Read(fd, s.c.buf.p)
+	n, err := sock.Read(fd, s.c.buf.p)
 	switch {
-	case err == syscall.EAGAIN || err == syscall.EINTR:
+	case errors.Is(err, syscall.EAGAIN):
 		return false
 	case err != nil:
 		s.err = os.NewSyscallError("read", err)

@@ -2,7 +2,6 @@ package http1
 
 import (
 	"fmt"
-	"net"
 	"net/http"
 	"strconv"
 	"time"
@@ -197,13 +196,8 @@ func (w *response) send(p []byte) error {
 		return w.err
 	}
 	var err error
-	switch {
-	case len(p) == 0 && len(w.out) == 0:
-	case len(p) == 0:
-		_, err = w.c.lc.Write(w.out)
-	default:
-		both := net.Buffers{w.out, p}
-		_, err = both.WriteTo(w.c.lc.TCPConn)
+	if len(w.out)+len(p) > 0 {
+		err = w.c.lc.WriteBoth(w.out, p)
 	}
 	w.out = w.room[:0]
 	w.fail(err)

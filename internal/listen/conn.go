@@ -8,6 +8,8 @@ import (
 	"os"
 	"sync/atomic"
 	"time"
+
+	"github.com/swindon-go/swindon/internal/sock"
 )
 
 // The values that Prepare gives to a server. Their only use is that Conn can tell them apart.
@@ -63,11 +65,12 @@ type Conn struct {
 	waited uint32                     // bodies when Drainer looked last; odd: it waited then
 	timer  atomic.Pointer[time.Timer] // of LimitResponse; nil until it is called
 
-	own *own // until net/http reads, or the connection is taken over: websockets live long
+	sock *sock.Conn // reads and writes while HTTP is spoken; nil where that is no better than the connection itself
+	own  *own       // until net/http reads, or the connection is taken over: websockets live long
 }
 
 func newConn(tc *net.TCPConn, g *Group) *Conn {
-	c := &Conn{TCPConn: tc, group: g, own: &own{}}
+	c := &Conn{TCPConn: tc, group: g, sock: sock.Of(tc), own: &own{}}
 	if d := g.timeouts.Load().FirstByte; d > 0 {
 		c.own.until = time.Now().Add(d)
 		c.armed.Store(true)
@@ -126,17 +129,17 @@ func (c *Conn) Read(p []byte) (int, error) {
 			c.bodies.Add(1)
 			defer c.bodies.Add(1)
 		}
-		return c.TCPConn.Read(p)
+		return c.read(p)
 	case phaseNew, phaseHead, phaseTaken:
 	}
-	n, err := c.TCPConn.Read(p)
+	n, err := c.read(p)
 	switch phase(c.phase.Load()) {
 	case phaseNew:
 		for n > 0 {
 			if n = skipEmptyLines(p[:n]); n > 0 || err != nil {
 				break
 			}
-			n, err = c.TCPConn.Read(p)
+			n, err = c.read(p)
 		}
 	case phaseHead:
 		if errors.Is(err, os.ErrDeadlineExceeded) {
@@ -155,6 +158,32 @@ func (c *Conn) Read(p []byte) (int, error) {
 		c.beginHead()
 	}
 	return n, err
+}
+
+func (c *Conn) read(p []byte) (int, error) {
+	if c.sock != nil {
+		return c.sock.Read(p)
+	}
+	return c.TCPConn.Read(p)
+}
+
+// Write writes to the socket.
+func (c *Conn) Write(p []byte) (int, error) {
+	if c.sock != nil {
+		return c.sock.Write(p)
+	}
+	return c.TCPConn.Write(p)
+}
+
+// WriteBoth writes two pieces, of which one may be empty, in one system call where that can be.
+func (c *Conn) WriteBoth(p, q []byte) error {
+	if c.sock != nil {
+		_, err := c.sock.WriteBoth(p, q)
+		return err
+	}
+	both := net.Buffers{p, q}
+	_, err := both.WriteTo(c.TCPConn)
+	return err
 }
 
 // bufferSize is that of the buffer into which net/http reads when it waits for a request. A test holds that.
@@ -219,7 +248,7 @@ func (c *Conn) clear() error {
 // from then on all limits are the new owner's.
 func (c *Conn) SetDeadline(t time.Time) error {
 	if phase(c.phase.Swap(uint32(phaseTaken))) != phaseTaken { // the new owner may call it while others read
-		c.own = nil
+		c.own, c.sock = nil, nil // websockets live long, and read and write by themselves
 	}
 	c.stopTimer()
 	return c.TCPConn.SetDeadline(t)

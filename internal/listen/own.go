@@ -27,7 +27,7 @@ func (c *Conn) ReadHead(p []byte) (int, error) {
 		if !c.own.until.IsZero() && (c.own.socket.IsZero() || c.own.until.Before(c.own.socket)) {
 			c.arm()
 		}
-		n, err := c.TCPConn.Read(p)
+		n, err := c.read(p)
 		if n > 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
 			return n, err
 		}

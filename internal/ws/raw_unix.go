@@ -7,7 +7,7 @@ import (
 	"net"
 	"syscall"
 
-	"golang.org/x/sys/unix"
+	"github.com/swindon-go/swindon/internal/sock"
 )
 
 // rawConn returns the socket below a connection, nil when there is none.
@@ -26,10 +26,7 @@ func rawConn(nc net.Conn) syscall.RawConn {
 // readable reads once from the socket. It returns false when nothing is there: the caller then waits, without a buffer.
 func (c *Conn) readable(fd uintptr) bool {
 	b := c.group.getReadBuffer()
-	n, err := syscall.Read(int(fd), b[:])
-	for errors.Is(err, syscall.EINTR) {
-		n, err = syscall.Read(int(fd), b[:])
-	}
+	n, err := sock.Read(int(fd), b[:])
 	if errors.Is(err, syscall.EAGAIN) {
 		c.group.putReadBuffer(b)
 		return false
@@ -41,9 +38,6 @@ func (c *Conn) readable(fd uintptr) bool {
 // writeOnce writes once to the socket. It does not wait: what is not taken is for drain.
 func (f *flusher) writeOnce(fd uintptr) bool {
 	n, err := f.chunk.writeTo(int(fd))
-	for errors.Is(err, syscall.EINTR) {
-		n, err = f.chunk.writeTo(int(fd))
-	}
 	switch {
 	case err == nil:
 		f.n = n
@@ -57,9 +51,9 @@ func (f *flusher) writeOnce(fd uintptr) bool {
 func (k *chunk) writeTo(fd int) (int, error) {
 	switch {
 	case len(k.big) == 0:
-		return syscall.Write(fd, k.small)
+		return sock.Write(fd, k.small)
 	case len(k.small) == 0:
-		return syscall.Write(fd, k.big)
+		return sock.Write(fd, k.big)
 	}
-	return unix.Writev(fd, [][]byte{k.small, k.big})
+	return sock.WriteBoth(fd, k.small, k.big)
 }
