@@ -14,22 +14,25 @@ import (
 
 // Attaching says how often a client is attached to a namespace that nobody looks at yet.
 type Attaching struct {
-	URL   string // ws://HOST:PORT/PATH
-	API   string // of the same node
-	NATS  string // where the state is written
-	Space string
-	Keys  int // that the user sees: private ones, each with a shared part
-	Times int
+	URL    string // ws://HOST:PORT/PATH
+	API    string // of the same node
+	NATS   string // where the state is written
+	Prefix string // of the node's subjects
+	Pool   string // its session pool
+	Keys   int    // that the user sees: private ones, each with a shared part
+	Times  int
 }
+
+// reader is the user whose state is written and read.
+const reader = "reader"
 
 // Attach writes the state of so many namespaces and then attaches a client to one after the other. What is measured is the
 // time from the request to the arrival of the snapshot.
 func Attach(a Attaching) (Spread, error) {
-	const user = "reader"
-	if err := a.prepare(user); err != nil {
+	if err := a.prepare(reader); err != nil {
 		return Spread{}, err
 	}
-	conn, id, err := Greet(a.URL+"?user="+user, 64<<10)
+	conn, id, err := Greet(a.URL+"?user="+reader, 64<<10)
 	if err != nil {
 		return Spread{}, err
 	}
@@ -71,7 +74,7 @@ func (a Attaching) prepare(user string) error {
 		if n == a.Times {
 			return "", nil, false
 		}
-		subject := a.Space + ".api.lattice." + Namespace + strconv.Itoa(n)
+		subject := a.Prefix + "." + a.Pool + ".api.lattice." + Namespace + strconv.Itoa(n)
 		n++
 		body := []byte(`{"shared":{`)
 		for i := range a.Keys {

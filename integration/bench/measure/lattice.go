@@ -113,13 +113,22 @@ func (merging) ours(ctx context.Context, b *Bench) (Sample, error) {
 type attach struct{ keys, times int }
 
 func (a attach) ours(ctx context.Context, b *Bench) (Sample, error) {
+	return a.measure(ctx, b, worker.Attacher)
+}
+
+// base reads the same of the store with the bare client library.
+func (a attach) base(ctx context.Context, b *Bench) (Sample, error) {
+	return a.measure(ctx, b, worker.Fetcher)
+}
+
+func (a attach) measure(ctx context.Context, b *Bench, role string) (Sample, error) {
 	c, err := b.cluster(ctx, 1)
 	if err != nil {
 		return Sample{}, err
 	}
 	defer c.stop()
 	var done load.Spread
-	err = b.ask(ctx, &done, worker.Attacher, "-url", "ws://"+c.nodes[0].addr("HTTP")+"/ws", "-api", c.nodes[0].addr("API"),
+	err = b.ask(ctx, &done, role, "-url", "ws://"+c.nodes[0].addr("HTTP")+"/ws", "-api", c.nodes[0].addr("API"),
 		"-nats", c.url, "-keys", strconv.Itoa(a.keys), "-times", strconv.Itoa(a.times))
 	if err != nil {
 		return Sample{}, fmt.Errorf("%w\n%s", err, c.nodes[0].Logs())

@@ -34,8 +34,8 @@ func lattices(quick bool) []Measure {
 			ours: merging{}.ours, Method: "CPU time in a process of its own, garbage collection included; one variable of each key grows; it fails when a merge in which nothing grows allocates",
 		},
 		{
-			Name: "lattice-attach", Title: "snapshot of 100 keys from the store", Unit: "ms", Limit: 2,
-			ours: state.ours, Method: "middle of the time from the request to the snapshot at the client; 100 private keys with a shared part each, of a namespace that the node has not loaded",
+			Name: "lattice-attach", Title: "snapshot of 100 keys from the store", Unit: "ms", Limit: 2, Base: "the same reads with the bare client library",
+			ours: state.ours, base: state.base, Method: "middle of the time from the request to the snapshot at the client; 100 private keys with a shared part each, of a namespace that the node has not loaded",
 		},
 		{
 			Name: "users-memory", Title: fmt.Sprintf("%d users with 10 private keys each in an embedded store", count), Unit: "KiB/user",

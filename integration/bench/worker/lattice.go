@@ -25,6 +25,7 @@ const (
 	Updaters   = "updaters"
 	Relay      = "relay"
 	Attacher   = "attacher"
+	Fetcher    = "fetcher"
 	Crowd      = "crowd"
 	Seeder     = "seeder"
 	Merger     = "merger"
@@ -58,15 +59,21 @@ func (w *worker) latticeRole(role string, args []string) error {
 		flags.Float64Var(&r.Rate, "rate", 500, "updates a second")
 		flags.DurationVar(&r.Length, "length", time.Second, "how long")
 		return w.parsed(flags, args, func() (any, error) { return load.Relay(r) })
-	case Attacher:
+	case Attacher, Fetcher:
 		a := load.Attaching{}
 		flags.StringVar(&a.URL, "url", "", "websocket address")
 		flags.StringVar(&a.API, "api", "", "backend API")
 		flags.StringVar(&a.NATS, "nats", "", "the NATS server")
-		flags.StringVar(&a.Space, "space", "sw.main", "prefix and session pool")
+		flags.StringVar(&a.Prefix, "prefix", "sw", "first token of its subjects")
+		flags.StringVar(&a.Pool, "pool", "main", "session pool")
 		flags.IntVar(&a.Keys, "keys", 100, "keys of a snapshot")
 		flags.IntVar(&a.Times, "times", 200, "snapshots")
-		return w.parsed(flags, args, func() (any, error) { return load.Attach(a) })
+		return w.parsed(flags, args, func() (any, error) {
+			if role == Fetcher {
+				return load.Fetch(a)
+			}
+			return load.Attach(a)
+		})
 	case Seeder:
 		s := load.Seeding{}
 		flags.StringVar(&s.URL, "nats", "", "the NATS server")
