@@ -27,10 +27,15 @@ type Store struct {
 	calls  *link
 	ready  atomic.Bool  // the bucket exists and is as it should be
 	bound  atomic.Int64 // bytes that it was given
+	alone  atomic.Bool  // when it was last looked at, there was one copy of it, on a server that is in no cluster
 }
 
 // Ready tells whether the bucket has been found, or made, and is configured as it should be.
 func (s *Store) Ready() bool { return s.ready.Load() }
+
+// MayLag tells whether a read that may be answered by any replica can miss a write that was acknowledged before. It
+// cannot where there is one server. What is said is up to five seconds old, or older while NATS is away.
+func (s *Store) MayLag() bool { return !s.alone.Load() }
 
 // Get returns the last value of a key from any replica, which may lag behind a write that was just acknowledged.
 func (s *Store) Get(ctx context.Context, key string) (port.Entry, error) {

@@ -19,6 +19,9 @@ func TestStoreLeaderLost(t *testing.T) {
 	cfg := DefaultConfig()
 	cfg.URL = []string{c.URL(0), c.URL(1), c.URL(2)}
 	s := awaitStore(t, open(t, cfg, quiet(t, testNode)), "main")
+	if !s.MayLag() {
+		t.Error("with three replicas none can lag")
+	}
 	stream := names.Bucket("sw_main_lat").Stream()
 
 	// Elections take 4 to 9 s, each, and longer on a busy machine.

@@ -137,6 +137,7 @@ func (s *Store) LastSequence(ctx context.Context) (uint64, error) {
 			LastSeq uint64 `json:"last_seq"`
 		} `json:"state"`
 		Cluster *struct {
+			Name     string `json:"name"` // none: the server is in no cluster
 			Leader   string `json:"leader"`
 			Replicas []struct {
 				Offline bool `json:"offline"`
@@ -149,6 +150,7 @@ func (s *Store) LastSequence(ctx context.Context) (uint64, error) {
 	if reply.Error != nil {
 		return 0, fmt.Errorf("last sequence: %w", reply.Error)
 	}
+	s.alone.Store(reply.Cluster == nil || reply.Cluster.Name == "")
 	if c := reply.Cluster; c != nil {
 		online := 1 // the leader
 		for _, r := range c.Replicas {

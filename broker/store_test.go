@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
+
 	"github.com/swindon-go/swindon/internal/port"
 )
 
@@ -108,5 +110,25 @@ func TestStoreUnbounded(t *testing.T) {
 	}
 	if n := s.bound.Load(); n != -1 {
 		t.Errorf("the bound is %d", n)
+	}
+}
+
+// TestMayLag: where there is one server, a read sees what was written before. That a cluster may lag is in
+// TestStoreLeaderLost.
+func TestMayLag(t *testing.T) {
+	t.Parallel()
+	cfg := DefaultConfig()
+	cfg.URL = []string{external(t, server.RANDOM_PORT).ClientURL()}
+	for name, s := range map[string]*Store{
+		"embedded": open(t, DefaultConfig(), testDeps(t)).Store("main"),
+		"external": awaitStore(t, open(t, cfg, testDeps(t)), "main"),
+	} {
+		if s.MayLag() {
+			t.Errorf("%s: may lag", name)
+		}
+		must[uint64](t)(s.LastSequence(ctx(t)))
+		if s.MayLag() {
+			t.Errorf("%s: may lag, now that its state was asked for", name)
+		}
 	}
 }

@@ -165,33 +165,35 @@ func (s *stores) ensureOne(ctx context.Context, st *Store) error {
 	s.mu.Lock()
 	want.MaxBytes = s.bound(st.bucket)
 	s.mu.Unlock()
+	var stream jetstream.Stream
 	if s.b.server != nil {
-		_, err = js.CreateOrUpdateStream(ctx, want)
+		stream, err = js.CreateOrUpdateStream(ctx, want)
 	} else {
-		err = s.check(ctx, js, want)
+		stream, err = s.check(ctx, js, want)
 	}
 	if err != nil {
 		return err
 	}
+	c := stream.CachedInfo().Cluster
+	st.alone.Store(c == nil || c.Name == "")
 	st.bound.Store(want.MaxBytes)
 	st.ready.Store(true)
 	return nil
 }
 
 // check compares the bucket of an external cluster with what it should be, and makes it when it is absent and we may.
-func (s *stores) check(ctx context.Context, js jetstream.JetStream, want jetstream.StreamConfig) error {
+func (s *stores) check(ctx context.Context, js jetstream.JetStream, want jetstream.StreamConfig) (jetstream.Stream, error) {
 	stream, err := js.Stream(ctx, want.Name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		if !s.b.cfg.CreateBuckets {
-			return errors.New("it does not exist, and nats.create-buckets is false")
+			return nil, errors.New("it does not exist, and nats.create-buckets is false")
 		}
-		_, err = js.CreateStream(ctx, want)
-		return err
+		return js.CreateStream(ctx, want)
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return mismatch(stream.CachedInfo().Config, want, s.b.cfg.Replicas)
+	return stream, mismatch(stream.CachedInfo().Config, want, s.b.cfg.Replicas)
 }
 
 // mismatch tells what of a bucket's configuration is not as it must be. Bounds on its size are the operator's.

@@ -131,6 +131,7 @@ type bucket struct {
 	behind  []record // what the replica has not heard of yet, oldest first
 
 	absent bool
+	alone  bool // no replica ever lags
 	down   bool
 	delay  time.Duration
 	lag    time.Duration

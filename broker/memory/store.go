@@ -64,6 +64,13 @@ func (s *Store) Ready() bool {
 	return !s.bucket.absent
 }
 
+// MayLag tells whether reads may be answered by a replica that lags; false after SetAlone.
+func (s *Store) MayLag() bool {
+	s.net.mu.Lock()
+	defer s.net.mu.Unlock()
+	return !s.bucket.alone
+}
+
 // Get returns the last value of a key from any replica, which may lag.
 func (s *Store) Get(ctx context.Context, key string) (port.Entry, error) {
 	return access(ctx, s, OpGet, key, func(b *bucket) (port.Entry, error) { return b.any().cells[key].entry(), nil })

@@ -43,6 +43,13 @@ func (s *Store) SetReady(ready bool) {
 	s.bucket.absent = !ready
 }
 
+// SetAlone says that there is one replica for good: MayLag is false, and SetLag must not be used.
+func (s *Store) SetAlone() {
+	s.net.mu.Lock()
+	defer s.net.mu.Unlock()
+	s.bucket.alone = true
+}
+
 // SetDelay lets each access take d from now on. One whose context ends before is done all the same.
 func (s *Store) SetDelay(d time.Duration) {
 	s.net.mu.Lock()

@@ -30,6 +30,8 @@ type Bus interface {
 type Store interface {
 	// Ready tells whether the bucket is there.
 	Ready() bool
+	// MayLag tells whether there are replicas that may lag.
+	MayLag() bool
 	// Get reads from any replica, which may lag behind.
 	Get(ctx context.Context, key string) (port.Entry, error)
 	// GetLatest reads from the leader: it sees every write that was acknowledged before.

@@ -18,9 +18,15 @@ type loader struct {
 	soon  map[names.Doc]bool
 	later map[names.Doc]struct{}
 	due   time.Time // of later
-	// last says when documents were read that must not be read again at once.
-	last map[names.Doc]time.Time
-	wake chan struct{}
+	// last says when documents were read that must not be read again at once; order has the same, the oldest first.
+	last  map[names.Doc]time.Time
+	order []readAt
+	wake  chan struct{}
+}
+
+type readAt struct {
+	doc names.Doc
+	at  time.Time
 }
 
 const (
@@ -28,6 +34,9 @@ const (
 	maxLater = 1 << 17
 	// The same document is not read more often.
 	reloadPause = 100 * time.Millisecond
+	// Documents of one read: NATS answers the requests of a connection one after the other, so a client that comes waits
+	// for this one.
+	loaderBatch = 128
 )
 
 func newLoader(s *Set) *loader {
@@ -58,7 +67,7 @@ func (l *loader) keys(ns names.Namespace, keys []names.Key) {
 
 // second has documents that have just been read be read once more, when replicas that lag have caught up.
 func (l *loader) second(docs []names.Doc) {
-	if l.set.store == nil || len(docs) == 0 {
+	if l.set.store == nil || len(docs) == 0 || !l.set.store.MayLag() {
 		return
 	}
 	l.mu.Lock()
@@ -74,7 +83,7 @@ func (l *loader) second(docs []names.Doc) {
 	poke(l.wake)
 }
 
-// take returns the documents that are to be read now and those of them that are to be read once more later, or how long
+// take returns some documents that are to be read now and those of them that are to be read once more later, or how long
 // to wait for the next; 0: until there are some.
 func (l *loader) take(now time.Time) (docs, twice []names.Doc, rest time.Duration) {
 	l.mu.Lock()
@@ -90,10 +99,9 @@ func (l *loader) take(now time.Time) (docs, twice []names.Doc, rest time.Duratio
 			rest = 0
 		}
 	}
-	for d, at := range l.last {
-		if now.Sub(at) >= reloadPause {
-			delete(l.last, d)
-		}
+	for len(l.order) > 0 && now.Sub(l.order[0].at) >= reloadPause {
+		delete(l.last, l.order[0].doc)
+		l.order = l.order[1:]
 	}
 	for d, again := range l.soon {
 		if at, just := l.last[d]; just {
@@ -108,6 +116,9 @@ func (l *loader) take(now time.Time) (docs, twice []names.Doc, rest time.Duratio
 		if again {
 			twice = append(twice, d)
 		}
+		if len(docs) == loaderBatch {
+			break
+		}
 	}
 	return docs, twice, rest
 }
@@ -119,14 +130,16 @@ func (l *loader) done(docs []names.Doc) {
 	now := time.Now()
 	for _, d := range docs {
 		l.last[d] = now
+		l.order = append(l.order, readAt{d, now})
 	}
 }
 
 // run reads until ctx ends.
 func (l *loader) run(ctx context.Context) {
 	for try := 0; ; {
-		docs, twice, rest := l.take(time.Now())
-		if docs = l.set.followed(docs); len(docs) > 0 {
+		taken, twice, rest := l.take(time.Now())
+		docs := l.set.followed(taken)
+		if len(docs) > 0 {
 			if err := l.set.fetch(ctx, docs, asWhole); err != nil {
 				l.set.log.Debug("Documents could not be read", "count", len(docs), "err", err)
 				l.again(docs)
@@ -139,6 +152,9 @@ func (l *loader) run(ctx context.Context) {
 			try = 0
 			l.done(docs)
 			l.second(twice)
+			continue
+		}
+		if len(taken) > 0 {
 			continue
 		}
 		var timer <-chan time.Time
