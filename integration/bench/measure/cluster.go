@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"time"
@@ -66,6 +67,21 @@ func (b *Bench) fill(ctx context.Context, c *cluster, nodes int) error {
 	}
 	// The nodes hear of each other with the next beat.
 	return pause(ctx, 1500*time.Millisecond)
+}
+
+// embedded starts a node with its own NATS server, which listens for the load generators, too, and keeps its store in a
+// file. The caller stops it.
+func (b *Bench) embedded(ctx context.Context) (*server, error) {
+	s, err := b.backed(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s.ports["NATSMODE"] = "{listen: [127.0.0.1:" + s.ports["NATS"] + "], store-dir: " + strconv.Quote(filepath.Join(s.dir, "store")) + "}"
+	if err := b.run(ctx, s); err != nil {
+		s.stop()
+		return nil, err
+	}
+	return s, nil
 }
 
 // cpu is what the nodes and the NATS server have used so far.

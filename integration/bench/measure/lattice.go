@@ -110,7 +110,10 @@ func (merging) ours(ctx context.Context, b *Bench) (Sample, error) {
 }
 
 // attach measures the snapshot of a namespace that nobody on the node looks at yet: milliseconds, the middle.
-type attach struct{ keys, times int }
+type attach struct {
+	keys, times int
+	embedded    bool // the NATS server is the node's own, instead of an external one
+}
 
 func (a attach) ours(ctx context.Context, b *Bench) (Sample, error) {
 	return a.measure(ctx, b, worker.Attacher)
@@ -122,16 +125,30 @@ func (a attach) base(ctx context.Context, b *Bench) (Sample, error) {
 }
 
 func (a attach) measure(ctx context.Context, b *Bench, role string) (Sample, error) {
-	c, err := b.cluster(ctx, 1)
-	if err != nil {
-		return Sample{}, err
+	var (
+		s   *server
+		url string
+	)
+	if a.embedded {
+		own, err := b.embedded(ctx)
+		if err != nil {
+			return Sample{}, err
+		}
+		defer own.stop()
+		s, url = own, "nats://"+own.addr("NATS")
+	} else {
+		c, err := b.cluster(ctx, 1)
+		if err != nil {
+			return Sample{}, err
+		}
+		defer c.stop()
+		s, url = c.nodes[0], c.url
 	}
-	defer c.stop()
 	var done load.Spread
-	err = b.ask(ctx, &done, role, "-url", "ws://"+c.nodes[0].addr("HTTP")+"/ws", "-api", c.nodes[0].addr("API"),
-		"-nats", c.url, "-keys", strconv.Itoa(a.keys), "-times", strconv.Itoa(a.times))
+	err := b.ask(ctx, &done, role, "-url", "ws://"+s.addr("HTTP")+"/ws", "-api", s.addr("API"),
+		"-nats", url, "-keys", strconv.Itoa(a.keys), "-times", strconv.Itoa(a.times))
 	if err != nil {
-		return Sample{}, fmt.Errorf("%w\n%s", err, c.nodes[0].Logs())
+		return Sample{}, fmt.Errorf("%w\n%s", err, s.Logs())
 	}
 	return Sample{Value: done.P50, Detail: fmt.Sprintf("%d snapshots one after the other, %s", a.times, words(done))}, nil
 }
