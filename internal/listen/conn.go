@@ -65,12 +65,12 @@ type Conn struct {
 	waited uint32                     // bodies when Drainer looked last; odd: it waited then
 	timer  atomic.Pointer[time.Timer] // of LimitResponse; nil until it is called
 
-	sock *sock.Conn // reads and writes while HTTP is spoken; nil where that is no better than the connection itself
+	sock *sock.Conn // reads and writes from the second request on: a websocket has no use for it; nil where there is none
 	own  *own       // until net/http reads, or the connection is taken over: websockets live long
 }
 
 func newConn(tc *net.TCPConn, g *Group) *Conn {
-	c := &Conn{TCPConn: tc, group: g, sock: sock.Of(tc), own: &own{}}
+	c := &Conn{TCPConn: tc, group: g, own: &own{}}
 	if d := g.timeouts.Load().FirstByte; d > 0 {
 		c.own.until = time.Now().Add(d)
 		c.armed.Store(true)
@@ -160,6 +160,13 @@ func (c *Conn) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// keep is called when a response has been sent and others may follow.
+func (c *Conn) keep() {
+	if c.sock == nil {
+		c.sock = sock.Of(c.TCPConn)
+	}
+}
+
 func (c *Conn) read(p []byte) (int, error) {
 	if c.sock != nil {
 		return c.sock.Read(p)
@@ -223,6 +230,7 @@ func (c *Conn) SetReadDeadline(t time.Time) error {
 	default:
 		c.stopTimer()
 		c.phase.Store(uint32(phaseIdle))
+		c.keep()
 		return c.limitRead(now, c.group.timeouts.Load().KeepAlive)
 	}
 }

@@ -66,6 +66,7 @@ func (c *Conn) BeginRequest() { c.phase.Store(uint32(phaseRequest)) }
 // BeginIdle says that a response has been sent.
 func (c *Conn) BeginIdle() {
 	c.stopTimer()
+	c.keep()
 	c.limitPhase(phaseIdle, c.group.timeouts.Load().KeepAlive)
 }
 
