@@ -39,6 +39,7 @@ demo-build: build
 .PHONY: test
 test: browser-setup ## all tests, with the race detector; sets up what they need
 	$(GO) test -race -shuffle=on -timeout 15m ./...
+	$(GO) test -shuffle=on ./internal/sock ./internal/ws ./internal/listen ./internal/http1 ./proxy # what race builds leave out
 
 .PHONY: test-short
 test-short: ## the tests that need no browser and little time

@@ -134,10 +134,12 @@ func (b *Broker) lane(lane port.Lane) *link {
 // from within it, and drops what waits.
 //
 // Unless nil, quick may take a message instead: it does so when it returns true, and is not always asked. It runs on the
-// goroutine that reads from NATS, which spares a wake-up for each message: it must be fast, wait for nothing and not use the
-// broker. The two never run at the same time.
+// goroutine that reads from NATS, which spares a wake-up for each message: it must be fast, wait for nothing, not use the
+// broker and keep nothing of the message. The two never run at the same time.
 func (b *Broker) Intake(subjects []string, quick func(port.Message) bool, handle func(port.Message)) (stop func(), err error) {
-	return b.take(b.bus, subjects, "", newIntake(quick, handle, b.gap, b.m))
+	in := newIntake(quick, handle, b.gap, b.m)
+	in.listenTo(subjects)
+	return b.take(b.bus, subjects, "", in)
 }
 
 // Serve answers requests of a subject as a member of a queue group, on the calls connection; handle's answers go out

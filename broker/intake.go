@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -41,7 +42,9 @@ type intake struct {
 	wg   sync.WaitGroup
 	subs []*subscription
 
-	polling sync.Mutex // held by poll: of two connections at a change only one reads
+	polling sync.Mutex // held by poll and for a sieve's turn: of two connections at a change only one reads; guards refused
+	refused bool       // quick has refused the next message already
+	roots   []string   // that the subjects of messages for quick begin with; set before the tap knows the intake
 	bytes   atomic.Int64
 	count   atomic.Int64
 
@@ -110,7 +113,8 @@ func (in *intake) poll() {
 
 // pollQuick handles what quick accepts, for a while. It returns the first message that is for the queue; nil: there is none.
 func (in *intake) pollQuick() *nats.Msg {
-	quick := in.quick != nil && in.idle()
+	quick := in.quick != nil && !in.refused && in.idle()
+	in.refused = false
 	start := time.Now()
 	for len(in.ch) > 0 {
 		m := <-in.ch
@@ -121,6 +125,31 @@ func (in *intake) pollQuick() *nats.Msg {
 	}
 	return nil
 }
+
+// listenTo says which subjects a sieve may ask quick about: those below a wildcard. The intake is not known to the tap yet.
+func (in *intake) listenTo(subjects []string) {
+	if in.quick == nil {
+		return
+	}
+	for _, s := range subjects {
+		if root, ok := strings.CutSuffix(s, ">"); ok && !strings.Contains(root, "*") {
+			in.roots = append(in.roots, root)
+		}
+	}
+}
+
+// hears tells whether the messages of a subject may be for quick.
+func (in *intake) hears(subject []byte) bool {
+	for _, root := range in.roots {
+		if len(subject) > len(root) && string(subject[:len(root)]) == root {
+			return true
+		}
+	}
+	return false
+}
+
+// ready tells whether quick may be asked about a message that is not in the channel. The caller holds polling.
+func (in *intake) ready() bool { return !in.ended() && len(in.ch) == 0 && !in.refused && in.idle() }
 
 // idle tells whether deliver has nothing to do. It stays so as long as the caller holds polling.
 func (in *intake) idle() bool {

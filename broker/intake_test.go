@@ -175,7 +175,7 @@ func TestIntakeOrder(t *testing.T) {
 	}
 }
 
-func testIntake(t *testing.T, quick func(port.Message) bool, handle func(port.Message), gap func(string)) *intake {
+func testIntake(t testing.TB, quick func(port.Message) bool, handle func(port.Message), gap func(string)) *intake {
 	t.Helper()
 	m, err := newMetrics(nil)
 	if err != nil {

@@ -120,6 +120,7 @@ func newLink(lane port.Lane, urls []string, target []nats.Option, b *Broker) *li
 	if lane == port.LaneOrdered {
 		// A node has served its own connections before it tells the others.
 		l.options = append(l.options, nats.NoEcho())
+		l.tap.sifts = true
 	}
 	l.options = append(l.options, l.tap.option)
 	l.tap.add(l.gathers)

@@ -27,15 +27,27 @@ type Store struct {
 	calls  *link
 	ready  atomic.Bool  // the bucket exists and is as it should be
 	bound  atomic.Int64 // bytes that it was given
-	alone  atomic.Bool  // when it was last looked at, there was one copy of it, on a server that is in no cluster
+	// alone is the epoch of the connection on which it was last found out that the bucket is on a server that is in no
+	// cluster, plus one; 0: it is not so.
+	alone atomic.Uint64
 }
 
 // Ready tells whether the bucket has been found, or made, and is configured as it should be.
 func (s *Store) Ready() bool { return s.ready.Load() }
 
 // MayLag tells whether a read that may be answered by any replica can miss a write that was acknowledged before. It
-// cannot where there is one server. What is said is up to five seconds old, or older while NATS is away.
-func (s *Store) MayLag() bool { return !s.alone.Load() }
+// cannot where there is one server, unless that has a mirror of the bucket, which may answer too and is not known here. What is
+// said is up to five seconds old, and not of another connection.
+func (s *Store) MayLag() bool { return s.alone.Load() != s.calls.epoch()+1 }
+
+// found notes the name of the cluster in which the bucket was found on a connection of an epoch; "": in none.
+func (s *Store) found(cluster string, epoch uint64) {
+	if cluster != "" {
+		s.alone.Store(0)
+		return
+	}
+	s.alone.Store(epoch + 1)
+}
 
 // Get returns the last value of a key from any replica, which may lag behind a write that was just acknowledged.
 func (s *Store) Get(ctx context.Context, key string) (port.Entry, error) {

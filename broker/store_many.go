@@ -127,6 +127,7 @@ func (s *Store) Changes(ctx context.Context, filter string, after uint64, limit 
 // LastSequence returns the sequence number of the last change of any key, marks included. It is the leader's word: all
 // writes that were acknowledged before are at or below it.
 func (s *Store) LastSequence(ctx context.Context) (uint64, error) {
+	epoch := s.calls.epoch()
 	m, err := s.request(ctx, port.Message{Subject: s.bucket.Info()})
 	if err != nil {
 		return 0, fmt.Errorf("last sequence: %w", err)
@@ -150,8 +151,11 @@ func (s *Store) LastSequence(ctx context.Context) (uint64, error) {
 	if reply.Error != nil {
 		return 0, fmt.Errorf("last sequence: %w", reply.Error)
 	}
-	s.alone.Store(reply.Cluster == nil || reply.Cluster.Name == "")
+	if reply.Cluster == nil {
+		s.found("", epoch)
+	}
 	if c := reply.Cluster; c != nil {
+		s.found(c.Name, epoch)
 		online := 1 // the leader
 		for _, r := range c.Replicas {
 			if !r.Offline {

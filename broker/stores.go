@@ -156,6 +156,7 @@ func (s *stores) ensureOne(ctx context.Context, st *Store) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, bucketWait)
 	defer cancel()
+	epoch := s.b.calls.epoch()
 	nc := s.b.calls.conn.Load()
 	js, err := jetstream.New(nc)
 	if err != nil {
@@ -174,8 +175,11 @@ func (s *stores) ensureOne(ctx context.Context, st *Store) error {
 	if err != nil {
 		return err
 	}
-	c := stream.CachedInfo().Cluster
-	st.alone.Store(c == nil || c.Name == "")
+	cluster := ""
+	if c := stream.CachedInfo().Cluster; c != nil {
+		cluster = c.Name
+	}
+	st.found(cluster, epoch)
 	st.bound.Store(want.MaxBytes)
 	st.ready.Store(true)
 	return nil

@@ -22,6 +22,7 @@ type poller interface{ poll() }
 //
 // The library also reads while it connects, holding its own lock. Hence what runs here must not call the library.
 type tap struct {
+	sifts   bool       // its connections have a sieve
 	mu      sync.Mutex // held while pollers changes
 	pollers atomic.Pointer[[]poller]
 }
@@ -52,6 +53,29 @@ func (t *tap) poll() {
 			each.poll()
 		}
 	}
+}
+
+// intakeOf returns the intake whose quick function may be asked about a message; nil: none.
+func (t *tap) intakeOf(subject []byte) *intake {
+	list := t.pollers.Load()
+	if list == nil {
+		return nil
+	}
+	for _, each := range *list {
+		if in, ok := each.(*intake); ok && in.hears(subject) {
+			return in
+		}
+	}
+	return nil
+}
+
+// wrap makes a connection poll before each read and, where intakes have quick functions, sift what it reads.
+func (t *tap) wrap(nc net.Conn) net.Conn {
+	c := tappedConn{Conn: nc, tap: t}
+	if t.sifts {
+		c.sieve = &sieve{tap: t}
+	}
+	return c
 }
 
 // option makes a connection's reader poll; it comes after all options that say how to connect.
@@ -92,7 +116,7 @@ func (d tappedDialer) Dial(network, address string) (net.Conn, error) {
 	for _, each := range hosts {
 		dialer := net.Dialer{Timeout: d.timeout / time.Duration(len(hosts))}
 		if nc, err = dialer.DialContext(ctx, network, net.JoinHostPort(each, port)); err == nil {
-			return tappedConn{sock.Quiet(nc), d.tap}, nil
+			return d.tap.wrap(sock.Quiet(nc)), nil
 		}
 	}
 	return nil, err
@@ -110,16 +134,20 @@ func (s tappedServer) InProcessConn() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return tappedConn{nc, s.tap}, nil
+	return s.tap.wrap(nc), nil
 }
 
 type tappedConn struct {
 	net.Conn
-	tap *tap
+	tap   *tap
+	sieve *sieve // nil: nothing is sifted
 }
 
 // Read polls before it reads.
 func (c tappedConn) Read(p []byte) (int, error) {
 	c.tap.poll()
+	if c.sieve != nil {
+		return c.sieve.read(c.Conn.Read, p)
+	}
 	return c.Conn.Read(p)
 }

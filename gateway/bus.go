@@ -34,7 +34,7 @@ type Bus interface {
 	RequestMany(ctx context.Context, lane port.Lane, m port.Message, each func(port.Message) (more bool)) error
 	// Intake subscribes to all subjects for the life of the bus and hands their messages one by one, in the order of
 	// arrival, to handle, which must not block for long. Unless nil, quick may take a message instead, by returning true; it
-	// is not always asked, must be fast, wait for nothing and not use the bus. stop ends it and returns when both run no more.
+	// is not always asked, must be fast, wait for nothing, not use the bus and keep nothing of the message. stop ends it and returns when both run no more.
 	Intake(subjects []string, quick func(port.Message) bool, handle func(port.Message)) (stop func(), err error)
 	// Serve answers requests of a subject as a member of a queue group; each message is handed to exactly one member
 	// of the group. handle is called in turn and must not block; it answers by Publish to m.Reply.

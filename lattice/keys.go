@@ -61,7 +61,7 @@ func (k *Keys) find(key names.Key) (int, bool) {
 	if k == nil {
 		return 0, false
 	}
-	return slices.BinarySearchFunc(k.list, key, func(e entry, key names.Key) int { return strings.Compare(string(e.key), string(key)) })
+	return k.seek(key, 0, max(len(k.list)/2, 1))
 }
 
 // seek looks for a key from index at on, as the function seek does, of which it is a faster twin: a merge spends

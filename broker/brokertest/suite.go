@@ -1,8 +1,10 @@
 package brokertest
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -91,6 +93,7 @@ func hear(t *testing.T, b Bus, subjects ...string) <-chan port.Message {
 		if len(m.Data)%2 == 1 {
 			return false
 		}
+		m.Subject, m.Reply, m.Data = strings.Clone(m.Subject), strings.Clone(m.Reply), bytes.Clone(m.Data) // quick keeps nothing
 		take(m)
 		return true
 	}, take)

@@ -45,6 +45,7 @@ const (
 	markLife = 50 * time.Second
 	// Replicas of the store may lag: what was loaded is read again after this.
 	secondRead = 750 * time.Millisecond
+	secondStep = 100 * time.Millisecond
 	// Keys of one read, and changes of one page.
 	readBatch  = 1024
 	pageLength = 512

@@ -72,7 +72,15 @@ func (s *Set) readFresh(ctx context.Context, docs []names.Doc) ([]port.Entry, er
 	end := time.Now().Add(freshWait)
 	for pause := freshPause; ; pause *= 2 {
 		at := s.fresh.behind(docs, entries)
-		if len(at) == 0 || time.Now().After(end) {
+		if len(at) == 0 {
+			return entries, nil
+		}
+		late := make([]names.Doc, len(at))
+		for i, k := range at {
+			late[i] = docs[k]
+		}
+		if time.Now().After(end) {
+			s.loader.putOff(late) // whatever MayLag says
 			return entries, nil
 		}
 		t := time.NewTimer(pause)
@@ -81,10 +89,6 @@ func (s *Set) readFresh(ctx context.Context, docs []names.Doc) ([]port.Entry, er
 		case <-ctx.Done():
 			t.Stop()
 			return nil, ctx.Err()
-		}
-		late := make([]names.Doc, len(at))
-		for i, k := range at {
-			late[i] = docs[k]
 		}
 		s.metrics.lagging.Add(int64(len(late)))
 		again, err := s.readMany(ctx, late)

@@ -15,16 +15,17 @@ type loader struct {
 
 	mu sync.Mutex // guards the following; no other is taken under it
 	// soon are documents to be read now; true: and once more later.
-	soon  map[names.Doc]bool
-	later map[names.Doc]struct{}
-	due   time.Time // of later
+	soon map[names.Doc]bool
+	// later says when documents are to be read once more; dues has the same, the earliest first, and what was put off since.
+	later map[names.Doc]time.Time
+	dues  []docTime
 	// last says when documents were read that must not be read again at once; order has the same, the oldest first.
 	last  map[names.Doc]time.Time
-	order []readAt
+	order []docTime
 	wake  chan struct{}
 }
 
-type readAt struct {
+type docTime struct {
 	doc names.Doc
 	at  time.Time
 }
@@ -40,7 +41,7 @@ const (
 )
 
 func newLoader(s *Set) *loader {
-	return &loader{set: s, soon: map[names.Doc]bool{}, later: map[names.Doc]struct{}{}, last: map[names.Doc]time.Time{}, wake: make(chan struct{}, 1)}
+	return &loader{set: s, soon: map[names.Doc]bool{}, later: map[names.Doc]time.Time{}, last: map[names.Doc]time.Time{}, wake: make(chan struct{}, 1)}
 }
 
 // again has documents read as soon as possible. It may be called with a namespace's lock held.
@@ -67,20 +68,46 @@ func (l *loader) keys(ns names.Namespace, keys []names.Key) {
 
 // second has documents that have just been read be read once more, when replicas that lag have caught up.
 func (l *loader) second(docs []names.Doc) {
-	if l.set.store == nil || len(docs) == 0 || !l.set.store.MayLag() {
+	if l.set.store != nil && l.set.store.MayLag() {
+		l.putOff(docs)
+	}
+}
+
+// putOff has documents read after secondRead, or up to secondStep later, with others.
+func (l *loader) putOff(docs []names.Doc) {
+	if len(docs) == 0 {
 		return
 	}
 	l.mu.Lock()
-	if len(l.later) == 0 {
-		l.due = time.Now().Add(secondRead)
-	}
+	due := time.Now().Add(secondRead + secondStep).Truncate(secondStep)
 	for _, d := range docs {
-		if len(l.later) < maxLater {
-			l.later[d] = struct{}{}
+		if len(l.dues) < maxLater {
+			l.later[d] = due
+			l.dues = append(l.dues, docTime{d, due})
 		}
 	}
 	l.mu.Unlock()
 	poke(l.wake)
+}
+
+// ripen moves what is due from later to soon, and returns how long the next has to wait; 0: there is none.
+func (l *loader) ripen(now time.Time) (rest time.Duration) {
+	for len(l.dues) > 0 {
+		d := l.dues[0]
+		if rest = d.at.Sub(now); rest > 0 {
+			return rest
+		}
+		l.dues = l.dues[1:]
+		if !l.later[d.doc].Equal(d.at) {
+			continue // put off
+		}
+		delete(l.later, d.doc)
+		if _, waits := l.soon[d.doc]; !waits {
+			l.soon[d.doc] = false
+		}
+	}
+	l.dues = nil // a burst's big array is not kept
+	return 0
 }
 
 // take returns some documents that are to be read now and those of them that are to be read once more later, or how long
@@ -88,20 +115,13 @@ func (l *loader) second(docs []names.Doc) {
 func (l *loader) take(now time.Time) (docs, twice []names.Doc, rest time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.later) > 0 {
-		if rest = l.due.Sub(now); rest <= 0 {
-			for d := range l.later {
-				if _, waits := l.soon[d]; !waits {
-					l.soon[d] = false
-				}
-			}
-			clear(l.later)
-			rest = 0
-		}
-	}
+	rest = l.ripen(now)
 	for len(l.order) > 0 && now.Sub(l.order[0].at) >= reloadPause {
 		delete(l.last, l.order[0].doc)
 		l.order = l.order[1:]
+	}
+	if len(l.order) == 0 {
+		l.order = nil // as above
 	}
 	for d, again := range l.soon {
 		if at, just := l.last[d]; just {
@@ -130,7 +150,7 @@ func (l *loader) done(docs []names.Doc) {
 	now := time.Now()
 	for _, d := range docs {
 		l.last[d] = now
-		l.order = append(l.order, readAt{d, now})
+		l.order = append(l.order, docTime{d, now})
 	}
 }
 

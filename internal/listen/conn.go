@@ -188,6 +188,10 @@ func (c *Conn) WriteBoth(p, q []byte) error {
 		_, err := c.sock.WriteBoth(p, q)
 		return err
 	}
+	if len(q) == 0 {
+		_, err := c.TCPConn.Write(p)
+		return err
+	}
 	both := net.Buffers{p, q}
 	_, err := both.WriteTo(c.TCPConn)
 	return err

@@ -82,7 +82,7 @@ func (c *Conn) Read(p []byte) (int, error) {
 	h.p = nil
 	switch {
 	case err != nil:
-		return 0, err
+		return 0, named("read", err)
 	case h.err != nil:
 		return 0, c.failed("read", h.err)
 	case h.n == 0:
@@ -101,8 +101,13 @@ func (c *Conn) WriteBoth(p, q []byte) (written int, err error) {
 	defer h.mu.Unlock()
 	for h.p, h.q = p, q; len(h.p)+len(h.q) > 0; {
 		h.n, h.err = 0, nil
-		if err = c.raw.Write(h.call); err == nil && h.err != nil {
+		switch err = c.raw.Write(h.call); {
+		case err != nil:
+			err = named("write", err)
+		case h.err != nil:
 			err = c.failed("write", h.err)
+		case h.n == 0:
+			err = c.failed("write", io.ErrUnexpectedEOF)
 		}
 		if err != nil {
 			break
@@ -112,6 +117,15 @@ func (c *Conn) WriteBoth(p, q []byte) (written int, err error) {
 	}
 	h.p, h.q = nil, nil
 	return written, err
+}
+
+// named makes an error of the raw connection that of the call: net/http looks at the name.
+func named(call string, err error) error {
+	var op *net.OpError
+	if errors.As(err, &op) {
+		op.Op = call
+	}
+	return err
 }
 
 // failed is what package net makes of an error of a call.

@@ -3,21 +3,31 @@
 package sock
 
 import (
-	"math/rand/v2"
+	"sync/atomic"
 	"syscall"
+	"time"
 	"unsafe"
 )
 
 // quietSize bounds what is copied in one quiet call, in bytes: while it runs, the scheduler can take nothing from this
-// thread. To copy so much takes some 20 microseconds.
+// thread. To copy so much takes some 20 microseconds; on loopback the other side's share of the work comes on top.
 const quietSize = 64 << 10
 
-// toldOnceIn is among how many calls there is one that takes the usual way, on average. In a busy program the monitor has to
-// be awake: it interrupts goroutines that run for long, and looks at the network when nobody else does. So it is woken
-// within a few milliseconds of the beginning of a load, and a few times a second in a program that idles.
-const toldOnceIn = 256
+// quietTime is how long all calls are quiet before one takes the usual way. A busy program's monitor has to be awake: it
+// interrupts goroutines that run for long, and looks at the network when nobody else does. So the first call after a pause
+// wakes it, and under a load it is never asleep for longer than this.
+const quietTime = 10 * time.Millisecond
 
-func told() bool { return rand.Uint32()%toldOnceIn == 0 }
+var (
+	begun    = time.Now()
+	lastTold atomic.Int64 // nanoseconds since begun
+)
+
+// told tells whether a call is to take the usual way.
+func told() bool {
+	now, last := int64(time.Since(begun)), lastTold.Load()
+	return now-last >= int64(quietTime) && lastTold.CompareAndSwap(last, now)
+}
 
 // Read is one call of read(2). It returns syscall.EAGAIN when nothing is there, and 0 without an error at the end.
 func Read(fd int, p []byte) (int, error) {

@@ -109,10 +109,10 @@ func TestErrors(t *testing.T) {
 		t.Errorf("Write to a reset connection: %d, %v", n, err)
 	}
 	_ = a.Close()
-	if _, err := c.Read(make([]byte, 1)); !errors.Is(err, net.ErrClosed) {
+	if _, err := c.Read(make([]byte, 1)); !errors.Is(err, net.ErrClosed) || !errors.As(err, &op) || op.Op != "read" {
 		t.Errorf("Read of a closed connection: %v", err)
 	}
-	if _, err := c.Write([]byte("x")); !errors.Is(err, net.ErrClosed) {
+	if _, err := c.Write([]byte("x")); !errors.Is(err, net.ErrClosed) || !errors.As(err, &op) || op.Op != "write" {
 		t.Errorf("Write to a closed connection: %v", err)
 	}
 	if n, err := c.Read(nil); n != 0 || err != nil {
@@ -133,7 +133,7 @@ func TestCalls(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// More often than one call in 256 takes the usual way.
+	// For long enough that some calls take the usual way.
 	for range 2000 {
 		on(func(fd int) {
 			if n, err := Read(fd, make([]byte, 8)); n != 0 || !errors.Is(err, syscall.EAGAIN) {

@@ -39,8 +39,12 @@ func Fetch(a Attaching) (Spread, error) {
 		if err != nil {
 			return Spread{}, err
 		}
-		if _, err := nc.Request(private, nil, fetchTimeout); err != nil {
+		m, err := nc.Request(private, nil, fetchTimeout)
+		if err != nil {
 			return Spread{}, err
+		}
+		if status := m.Header.Get("Status"); status != "" {
+			return Spread{}, fmt.Errorf("the user's document: status %s", status)
 		}
 		if err := fetchShared(nc, answers, bucket, ns, a.Keys); err != nil {
 			return Spread{}, err
