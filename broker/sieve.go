@@ -70,14 +70,14 @@ func (s *sieve) sift(b []byte) []byte {
 	defer turn.end()
 	for at < len(b) && !s.inLine {
 		op := parseOperation(b[at:])
-		switch {
-		case op.kind == opBad:
+		switch op.kind {
+		case opBad:
 			s.off = true
 			return b[first:]
-		case op.kind == opPart:
+		case opPart:
 			s.rest = append(s.rest, b[at:]...)
 			return b[first:at]
-		case op.kind == opLine:
+		case opLine:
 			s.inLine = true
 			return b[first:]
 		}

@@ -121,8 +121,7 @@ func (c *Conn) WriteBoth(p, q []byte) (written int, err error) {
 
 // named makes an error of the raw connection that of the call: net/http looks at the name.
 func named(call string, err error) error {
-	var op *net.OpError
-	if errors.As(err, &op) {
+	if op, ok := errors.AsType[*net.OpError](err); ok {
 		op.Op = call
 	}
 	return err
