@@ -80,16 +80,26 @@ func (r reader) Read(p []byte) (int, error) { return r.c.Read(p) }
 
 func TestDeadlines(t *testing.T) {
 	t.Parallel()
-	a, _ := pair(t, "tcp", "127.0.0.1:0")
+	a, b := pair(t, "tcp", "127.0.0.1:0")
 	c := Of(a)
 	_ = a.SetReadDeadline(time.Now().Add(time.Millisecond))
 	if n, err := c.Read(make([]byte, 1)); n != 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("Read: %d, %v", n, err)
 	}
-	_ = a.SetWriteDeadline(time.Now().Add(10 * time.Millisecond))
-	n, err := c.Write(make([]byte, 64<<20))
-	if n == 0 || n == 64<<20 || !errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Errorf("Write: %d, %v", n, err)
+	written := make(chan error, 1)
+	go func() {
+		n, err := c.Write(make([]byte, 64<<20))
+		if n == 0 || n == 64<<20 {
+			t.Errorf("%d bytes were written", n)
+		}
+		written <- err
+	}()
+	if _, err := io.ReadFull(b, make([]byte, 1)); err != nil { // it has begun
+		t.Fatal(err)
+	}
+	_ = a.SetWriteDeadline(time.Now().Add(time.Millisecond))
+	if err := <-written; !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("Write: %v", err)
 	}
 }
 
