@@ -137,9 +137,7 @@ func (b *Broker) lane(lane port.Lane) *link {
 // goroutine that reads from NATS, which spares a wake-up for each message: it must be fast, wait for nothing, not use the
 // broker and keep nothing of the message. The two never run at the same time.
 func (b *Broker) Intake(subjects []string, quick func(port.Message) bool, handle func(port.Message)) (stop func(), err error) {
-	in := newIntake(quick, handle, b.gap, b.m)
-	in.listenTo(subjects)
-	return b.take(b.bus, subjects, "", in)
+	return b.take(b.bus, subjects, "", newIntake(quick, handle, b.gap, b.m))
 }
 
 // Serve answers requests of a subject as a member of a queue group, on the calls connection; handle's answers go out
@@ -149,6 +147,7 @@ func (b *Broker) Serve(subject, queue string, handle func(port.Message)) (stop f
 }
 
 func (b *Broker) take(l *link, subjects []string, queue string, in *intake) (func(), error) {
+	in.listenTo(subjects)
 	if err := b.register(l, in); err != nil {
 		return nil, err
 	}
@@ -167,6 +166,12 @@ func (b *Broker) register(l *link, in *intake) error {
 	defer b.mu.Unlock()
 	if b.closed {
 		return fmt.Errorf("broker closed: %w", port.ErrUnavailable)
+	}
+	for other, of := range b.intakes {
+		if of == l && in.overlaps(other) {
+			in.shared.Store(true)
+			other.shared.Store(true)
+		}
 	}
 	b.intakes[in] = l
 	l.tap.add(in)

@@ -44,9 +44,12 @@ type intake struct {
 
 	polling sync.Mutex // held by poll and for a sieve's turn: of two connections at a change only one reads; guards refused
 	refused bool       // quick has refused the next message already
-	roots   []string   // that the subjects of messages for quick begin with; set before the tap knows the intake
-	bytes   atomic.Int64
-	count   atomic.Int64
+
+	heads  []string    // what its subjects begin with, up to the first wildcard; set before the tap knows the intake, as roots
+	roots  []string    // those of them that a sieve asks quick about
+	shared atomic.Bool // another intake of the link has, or had, some of its subjects, so a sieve cannot tell whose a message is
+	bytes  atomic.Int64
+	count  atomic.Int64
 
 	mu    sync.Mutex // guards the following
 	queue []*nats.Msg
@@ -126,20 +129,38 @@ func (in *intake) pollQuick() *nats.Msg {
 	return nil
 }
 
-// listenTo says which subjects a sieve may ask quick about: those below a wildcard. The intake is not known to the tap yet.
+// listenTo says what the subjects are. A sieve may ask quick about those below a wildcard.
 func (in *intake) listenTo(subjects []string) {
-	if in.quick == nil {
-		return
-	}
 	for _, s := range subjects {
-		if root, ok := strings.CutSuffix(s, ">"); ok && !strings.Contains(root, "*") {
-			in.roots = append(in.roots, root)
+		at := strings.IndexAny(s, "*>")
+		if at < 0 {
+			in.heads = append(in.heads, s)
+			continue
+		}
+		in.heads = append(in.heads, s[:at])
+		if in.quick != nil && s[at:] == ">" {
+			in.roots = append(in.roots, s[:at])
 		}
 	}
 }
 
+// overlaps tells whether a message may be for both; it may say so when none is.
+func (in *intake) overlaps(other *intake) bool {
+	for _, a := range in.heads {
+		for _, b := range other.heads {
+			if strings.HasPrefix(a, b) || strings.HasPrefix(b, a) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // hears tells whether the messages of a subject may be for quick.
 func (in *intake) hears(subject []byte) bool {
+	if in.shared.Load() {
+		return false
+	}
 	for _, root := range in.roots {
 		if len(subject) > len(root) && string(subject[:len(root)]) == root {
 			return true
@@ -148,8 +169,15 @@ func (in *intake) hears(subject []byte) bool {
 	return false
 }
 
-// ready tells whether quick may be asked about a message that is not in the channel. The caller holds polling.
-func (in *intake) ready() bool { return !in.ended() && len(in.ch) == 0 && !in.refused && in.idle() }
+// ready tells whether quick may be asked about a message that is not in the channel. The caller holds polling and has
+// polled, so a message that was refused and is not there will not come: its subscription is gone.
+func (in *intake) ready() bool {
+	if len(in.ch) > 0 {
+		return false
+	}
+	in.refused = false
+	return !in.ended() && in.idle()
+}
 
 // idle tells whether deliver has nothing to do. It stays so as long as the caller holds polling.
 func (in *intake) idle() bool {

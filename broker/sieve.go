@@ -2,6 +2,8 @@ package broker
 
 import (
 	"bytes"
+	"errors"
+	"io"
 	"strconv"
 	"time"
 	"unsafe"
@@ -53,6 +55,7 @@ func (s *sieve) read(from func(p []byte) (int, error), p []byte) (int, error) {
 		n, err := from(p[held:])
 		n += held
 		if err != nil {
+			s.off = !errors.Is(err, io.EOF) // who goes on after a timeout, say, gets what has not been looked at here
 			return n, err
 		}
 		if kept := s.sift(p[:n]); len(kept) > 0 {
@@ -139,7 +142,9 @@ func (t *turn) wants(subject []byte) bool {
 		}
 		t.in.polling.Lock()
 		t.open = t.in.ready()
-		t.begun, t.count = time.Now(), 0
+		if t.begun.IsZero() {
+			t.begun = time.Now()
+		}
 	}
 	if t.count++; t.open && t.count%16 == 0 { // to look at the clock costs as much as a message
 		t.open = time.Since(t.begun) < pollTime

@@ -37,7 +37,8 @@ func (s *Store) Ready() bool { return s.ready.Load() }
 
 // MayLag tells whether a read that may be answered by any replica can miss a write that was acknowledged before. It
 // cannot where there is one server, unless that has a mirror of the bucket, which may answer too and is not known here. What is
-// said is up to five seconds old, and not of another connection.
+// said is up to five seconds old, and not of another connection. It may wait for the client library's lock, while that connects: no
+// goroutine that reads from NATS may ask.
 func (s *Store) MayLag() bool { return s.alone.Load() != s.calls.epoch()+1 }
 
 // found notes the name of the cluster in which the bucket was found on a connection of an epoch; "": in none.

@@ -122,8 +122,8 @@ func testStopEnds(t *testing.T, a, b Bus) {
 	}
 	var sent sync.WaitGroup
 	sent.Go(func() {
-		for range 5000 {
-			publish(t, a, "sw.main.top.x", "x")
+		for i := range 5000 {
+			publish(t, a, "sw.main.top.x", "xx"[i%2:]) // quick takes the one and not the other
 		}
 	})
 	<-heard

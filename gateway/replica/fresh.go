@@ -45,9 +45,12 @@ func (f *fresh) note(d names.Doc, seq uint64, now time.Time) {
 }
 
 // behind lists the entries that are older than what was heard of their documents.
-func (f *fresh) behind(docs []names.Doc, entries []port.Entry) (at []int) {
+func (f *fresh) behind(docs []names.Doc, entries []port.Entry, now time.Time) (at []int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if now.Sub(f.turned) >= 2*freshTurn {
+		return nil // for want of news nobody has turned
+	}
 	for i, d := range docs {
 		if entries[i].Revision < max(f.young[d], f.old[d]) {
 			at = append(at, i)
@@ -71,7 +74,7 @@ func (s *Set) readFresh(ctx context.Context, docs []names.Doc) ([]port.Entry, er
 	}
 	end := time.Now().Add(freshWait)
 	for pause := freshPause; ; pause *= 2 {
-		at := s.fresh.behind(docs, entries)
+		at := s.fresh.behind(docs, entries, time.Now())
 		if len(at) == 0 {
 			return entries, nil
 		}

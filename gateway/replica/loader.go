@@ -23,6 +23,7 @@ type loader struct {
 	last  map[names.Doc]time.Time
 	order []docTime
 	wake  chan struct{}
+	begun time.Time
 }
 
 type docTime struct {
@@ -41,7 +42,7 @@ const (
 )
 
 func newLoader(s *Set) *loader {
-	return &loader{set: s, soon: map[names.Doc]bool{}, later: map[names.Doc]time.Time{}, last: map[names.Doc]time.Time{}, wake: make(chan struct{}, 1)}
+	return &loader{set: s, soon: map[names.Doc]bool{}, later: map[names.Doc]time.Time{}, last: map[names.Doc]time.Time{}, wake: make(chan struct{}, 1), begun: time.Now()}
 }
 
 // again has documents read as soon as possible. It may be called with a namespace's lock held.
@@ -79,9 +80,10 @@ func (l *loader) putOff(docs []names.Doc) {
 		return
 	}
 	l.mu.Lock()
-	due := time.Now().Add(secondRead + secondStep).Truncate(secondStep)
+	// Steps are counted from begun: a clock that is set back must not hold up anything.
+	due := l.begun.Add((time.Since(l.begun) + secondRead + secondStep).Truncate(secondStep))
 	for _, d := range docs {
-		if len(l.dues) < maxLater {
+		if !l.later[d].Equal(due) && len(l.dues) < maxLater {
 			l.later[d] = due
 			l.dues = append(l.dues, docTime{d, due})
 		}
