@@ -418,8 +418,13 @@ func TestOverlappingIntakes(t *testing.T) {
 		a, b string
 		want bool
 	}{
-		{"s.top.>", "s.top.>", true}, {"s.top.>", "s.top.x", true}, {"s.*.x", "s.top.>", true}, {"s.top.x", "s.top.x", true},
-		{"s.top.>", "s.user.>", false}, {"s.top.>", "t.top.>", false}, {">", "s.top.>", true},
+		{"s.top.>", "s.top.>", true},
+		{"s.top.>", "s.top.x", true},
+		{"s.*.x", "s.top.>", true},
+		{"s.top.x", "s.top.x", true},
+		{"s.top.>", "s.user.>", false},
+		{"s.top.>", "t.top.>", false},
+		{">", "s.top.>", true},
 	} {
 		a, b := testIntake(t, nil, nil, nil), testIntake(t, nil, nil, nil)
 		a.listenTo([]string{"other", c.a})
