@@ -4,7 +4,7 @@ package sock
 
 import "net"
 
-// Conn is used on other systems alone.
+// Conn is used on Unix alone: here there is none.
 type Conn struct{ net.Conn }
 
 // Of returns nil: on this system package net's calls are as good as any.
