@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"bytes"
 	"io"
 	"math/rand/v2"
 	"strings"
@@ -217,13 +218,13 @@ func TestSieveAllocations(t *testing.T) {
 	b, p := []byte(strings.Repeat("MSG s.top.a 7 s.from.n 5\r\nhello\r\n", 100)+"PING\r\n"), make([]byte, 32<<10)
 	from := func(p []byte) (int, error) { return copy(p, b), nil }
 	if allocs := testing.AllocsPerRun(100, func() {
-		if n, err := r.sieve.read(from, p); err != nil || string(p[:n]) != "PING\r\n" {
+		if n, err := r.sieve.read(from, p); err != nil || !bytes.HasSuffix(p[:n], []byte("PING\r\n")) { // more, when the machine is busy and the turn over
 			t.Fatal(n, err)
 		}
 	}); allocs > 0 {
 		t.Errorf("%v allocations for 100 messages", allocs)
 	}
-	if n < 100*100 {
+	if n < 16*100 { // before that it does not look at the clock
 		t.Errorf("%d messages", n)
 	}
 }
